@@ -15,7 +15,7 @@ internal sealed class CpuThreads(int count) : IDisposable
     /// <summary>Runs all chunks and returns when they are done.</summary>
     public void Run<TJob>(in TJob job, int chunks) where TJob : struct, IChunkedJob
     {
-        for (int chunk = 0; chunk < chunks; chunk++)
+        for (int chunk = 0; chunk < chunks && Count > 0; chunk++)
             job.Execute(chunk);
     }
 
