@@ -1,0 +1,33 @@
+namespace HiggsAudio.Compute.Cpu;
+
+/// <summary>How the values of a weight lie in memory.</summary>
+internal enum WeightLayout
+{
+    /// <summary>Row by row, as in a checkpoint file; not necessarily aligned.</summary>
+    Rows,
+}
+
+/// <summary>A weight in memory of its device or in a mapped file: 32-bit floats or bfloat16.</summary>
+internal sealed unsafe class CpuWeight(int rows, int columns, WeightFormat format, WeightLayout layout, void* data) : Weight(rows, columns, format)
+{
+    private void* _data = data;
+
+    /// <summary>How the values lie in memory.</summary>
+    public WeightLayout Layout { get; } = layout;
+
+    /// <summary>Whether the values are bfloat16; 32-bit floats otherwise.</summary>
+    public bool IsBFloat16 => Format == WeightFormat.BFloat16;
+
+    /// <summary>The values.</summary>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public void* Data => _data != null ? _data : throw new ObjectDisposedException(nameof(CpuDevice), "The device of this weight was disposed.");
+
+    /// <summary>The values of a weight of 32-bit floats.</summary>
+    public float* Floats => (float*)Data;
+
+    /// <summary>The bits of a weight of bfloat16 values.</summary>
+    public ushort* Bits => (ushort*)Data;
+
+    /// <summary>Forgets the values: their memory is freed.</summary>
+    internal void Close() => _data = null;
+}
