@@ -16,4 +16,14 @@ public sealed class CheckpointException : IOException
 
     /// <summary>The tensor, if the problem is with one.</summary>
     public string? Tensor { get; }
+
+    internal static CheckpointException CannotOpen(string path, Exception inner) => new(path, null, inner switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => "does not exist",
+        UnauthorizedAccessException => "may not be read: access is denied",
+        _ => $"cannot be opened: {inner.Message}",
+    }, inner);
+
+    /// <summary>Whether an exception is what the file system throws for a path it cannot open.</summary>
+    internal static bool IsAccessError(Exception e) => e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException;
 }

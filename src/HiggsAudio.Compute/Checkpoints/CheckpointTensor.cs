@@ -2,20 +2,26 @@ using System.Runtime.InteropServices;
 
 namespace HiggsAudio.Compute.Checkpoints;
 
-/// <summary>A tensor of an open <see cref="Checkpoint"/>: contiguous, little-endian, the last dimension fastest. Valid while the checkpoint is open.</summary>
+/// <summary>
+/// A tensor of an open <see cref="Checkpoint"/>: contiguous, little-endian, the last dimension fastest, at any address. Its bytes live as
+/// long as the checkpoint is open: asking for them later throws, but <see cref="Address"/> and spans handed out before must not be used.
+/// <see cref="CopyTo"/> and <see cref="ToFloats"/> are safe even while another thread closes the checkpoint.
+/// </summary>
 public sealed unsafe class CheckpointTensor
 {
     private readonly long[] _shape;
     private readonly byte* _data;
+    private readonly SafeHandle? _owner;
 
     /// <param name="name">Its stored name.</param>
     /// <param name="file">The file it is in.</param>
     /// <param name="type">Element type.</param>
     /// <param name="shape">Dimensions; none for a scalar.</param>
     /// <param name="data">Address of its first byte; at least Count elements are readable.</param>
-    internal CheckpointTensor(string name, string file, TensorType type, long[] shape, nint data)
+    /// <param name="owner">What frees the bytes; null if they outlive the tensor.</param>
+    internal CheckpointTensor(string name, string file, TensorType type, long[] shape, nint data, SafeHandle? owner = null)
     {
-        (Name, File, Type, _shape) = (name, file, type, shape);
+        (Name, File, Type, _shape, _owner) = (name, file, type, shape, owner);
         _data = (byte*)data;
         Count = 1;
         foreach (long d in shape)
@@ -40,8 +46,16 @@ public sealed unsafe class CheckpointTensor
     /// <summary>Size in bytes.</summary>
     public long ByteLength => Count * SizeOf(Type);
 
-    /// <summary>Address of the first byte, for devices that compute on the file's bytes.</summary>
-    public nint Address => (nint)_data;
+    /// <summary>Address of the first byte, for devices that compute on the file's bytes. Not necessarily a multiple of the element's size.</summary>
+    /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
+    public nint Address
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_owner is { IsClosed: true }, this);
+            return (nint)_data;
+        }
+    }
 
     /// <summary>Bytes of one element.</summary>
     public static int SizeOf(TensorType type) => type switch
@@ -52,50 +66,50 @@ public sealed unsafe class CheckpointTensor
         _ => 1,
     };
 
-    /// <summary>Some of its bytes.</summary>
+    /// <summary>Some of its bytes, valid while the checkpoint is open.</summary>
+    /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
     public ReadOnlySpan<byte> Bytes(long start, int length)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(start);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + length, ByteLength);
-        return new ReadOnlySpan<byte>(_data + start, length);
+        CheckRange(start, length, ByteLength);
+        return new ReadOnlySpan<byte>((byte*)Address + start, length);
     }
 
     /// <summary>All elements as 32-bit floats.</summary>
+    /// <exception cref="CheckpointException">There are more than an array can hold.</exception>
+    /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
     public float[] ToFloats()
     {
-        var values = new float[Count];
+        if (Count > Array.MaxLength)
+            throw new CheckpointException(File, Name, $"has {Count} elements, an array holds {Array.MaxLength}");
+        float[] values = GC.AllocateUninitializedArray<float>((int)Count);
         CopyTo(values, 0);
         return values;
     }
 
-    /// <summary>Elements from <paramref name="start"/> on as 32-bit floats.</summary>
+    /// <summary>Elements from <paramref name="start"/> on as 32-bit floats; wider types are rounded, booleans are 0 and 1.</summary>
     /// <param name="destination">Filled completely.</param>
     /// <param name="start">First element.</param>
+    /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
     public void CopyTo(Span<float> destination, long start)
     {
-        ReadOnlySpan<byte> bytes = Bytes(start * SizeOf(Type), checked(destination.Length * SizeOf(Type)));
-        switch (Type)
+        CheckRange(start, destination.Length, Count);
+        bool held = false;
+        try
         {
-            case TensorType.Float32: MemoryMarshal.Cast<byte, float>(bytes).CopyTo(destination); break;
-            case TensorType.BFloat16: Convert<ushort>(bytes, destination, static v => BitConverter.UInt32BitsToSingle((uint)v << 16)); break;
-            case TensorType.Float16: Convert<Half>(bytes, destination, static v => (float)v); break;
-            case TensorType.Float64: Convert<double>(bytes, destination, static v => (float)v); break;
-            case TensorType.Int64: Convert<long>(bytes, destination, static v => v); break;
-            case TensorType.Int32: Convert<int>(bytes, destination, static v => v); break;
-            case TensorType.Int16: Convert<short>(bytes, destination, static v => v); break;
-            case TensorType.Int8: Convert<sbyte>(bytes, destination, static v => v); break;
-            case TensorType.UInt64: Convert<ulong>(bytes, destination, static v => v); break;
-            case TensorType.UInt32: Convert<uint>(bytes, destination, static v => v); break;
-            case TensorType.UInt16: Convert<ushort>(bytes, destination, static v => v); break;
-            case TensorType.UInt8 or TensorType.Boolean: Convert<byte>(bytes, destination, static v => v); break;
-            default: throw new CheckpointException(File, Name, $"{Type} values cannot be read as floats yet");
+            _owner?.DangerousAddRef(ref held);
+            ElementConverter.ToFloats(Type, _data + start * SizeOf(Type), destination);
+        }
+        finally
+        {
+            if (held)
+                _owner!.DangerousRelease();
         }
     }
 
-    private static void Convert<T>(ReadOnlySpan<byte> bytes, Span<float> destination, Func<T, float> convert) where T : unmanaged
+    private static void CheckRange(long start, int length, long available)
     {
-        for (int i = 0; i < destination.Length; i++)
-            destination[i] = convert(MemoryMarshal.Read<T>(bytes[(i * sizeof(T))..]));
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, available - start);
     }
 }

@@ -10,6 +10,13 @@ namespace HiggsAudio.Compute.Checkpoints;
 /// </summary>
 public sealed class WeightReader
 {
+    private static readonly (string Gain, string Direction)[] WeightNormNames =
+    [
+        ("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+    ];
+
+    private const int MaxReported = 20;
+
     private readonly Shared _shared;
     private readonly string _prefix;
 
@@ -71,6 +78,8 @@ public sealed class WeightReader
     /// <param name="format">The format, if not the reader's.</param>
     public Weight Stacked(ReadOnlySpan<string> names, ReadOnlySpan<int> rows, int columns, WeightUse use, WeightFormat? format = null)
     {
+        if (names.Length != rows.Length)
+            throw new ArgumentException($"{names.Length} names and {rows.Length} numbers of rows.", nameof(rows));
         var parts = new CheckpointTensor?[names.Length];
         int total = 0;
         for (int i = 0; i < names.Length; i++, total += rows[i - 1])
@@ -100,6 +109,8 @@ public sealed class WeightReader
     /// <returns>One weight [outputs / groups, kernel * inputs / groups] per group, in <see cref="Backend.Conv1d"/>'s layout.</returns>
     public Weight[] GroupedConv1d(string name, int outputs, int inputs, int kernel, int groups, WeightFormat? format = null)
     {
+        if (groups < 1 || outputs % groups != 0 || inputs % groups != 0)
+            throw new ArgumentException($"{inputs} inputs and {outputs} outputs are not {groups} equal groups.", nameof(groups));
         (int groupOutputs, int groupInputs) = (outputs / groups, inputs / groups);
         float[]? values = Folded(name, [outputs, groupInputs, kernel]);
         var weights = new Weight[groups];
@@ -140,56 +151,71 @@ public sealed class WeightReader
         return _shared.Device.CreateWeight(ordered, stride * outputs, taps * inputs, WeightUse.Linear, FormatOfMade(format));
     }
 
-    /// <summary>Reports every tensor that was asked for and not there, had another shape, or was not asked for.</summary>
-    /// <exception cref="CheckpointException">There is any.</exception>
+    /// <summary>
+    /// Reports every tensor that was asked for and not there, had another shape, or was not asked for, of the whole checkpoint. Missing
+    /// tensors have the names that modules ask for, others their stored names.
+    /// </summary>
+    /// <exception cref="CheckpointException">There is any; its <see cref="CheckpointException.Tensor"/> is the first.</exception>
     public void Complete()
     {
-        string[] leftOver = [.. _shared.Tensors.Keys.Where(name => !_shared.Used.Contains(name)).Order(StringComparer.Ordinal)];
+        string[] leftOver = [.. _shared.Tensors.Where(t => !_shared.Used.Contains(t.Key)).Select(t => t.Value.Name).Order(StringComparer.Ordinal)];
         if (_shared.Problems.Count == 0 && leftOver.Length == 0)
             return;
         var text = new StringBuilder("the tensors are not those of the model: ");
-        text.AppendJoin("; ", _shared.Problems.Take(20).Select(p => p.Text));
-        if (_shared.Problems.Count > 20)
-            text.Append($"; and {_shared.Problems.Count - 20} more");
+        text.AppendJoin("; ", _shared.Problems.Take(MaxReported).Select(p => p.Text));
+        if (_shared.Problems.Count > MaxReported)
+            text.Append($"; and {_shared.Problems.Count - MaxReported} more");
         if (leftOver.Length > 0)
-            text.Append(_shared.Problems.Count > 0 ? "; " : "").Append("left over: ").AppendJoin(", ", leftOver.Take(20));
-        if (leftOver.Length > 20)
-            text.Append($" and {leftOver.Length - 20} more");
+            text.Append(_shared.Problems.Count > 0 ? "; " : "").Append("left over: ").AppendJoin(", ", leftOver.Take(MaxReported));
+        if (leftOver.Length > MaxReported)
+            text.Append($" and {leftOver.Length - MaxReported} more");
         string? first = _shared.Problems.Count > 0 ? _shared.Problems[0].Tensor : leftOver[0];
         throw new CheckpointException(_shared.Path, first, text.ToString());
     }
 
-    // Values [d0, d1, d2] of a convolution with weight norm folded: w = g * v / |v|, the norm over the dimensions in which g is 1.
+    // Values [d0, d1, d2] of a convolution, weight norm folded if it has one (torch's older or newer names).
     private float[]? Folded(string name, ReadOnlySpan<int> shape)
     {
-        string? gain = Has($"{name}.weight_g") ? "weight_g" : Has($"{name}.parametrizations.weight.original0") ? "parametrizations.weight.original0" : null;
-        if (gain is null)
-            return Find($"{name}.weight", shape)?.ToFloats();
-        CheckpointTensor? direction = Find($"{name}.{(gain == "weight_g" ? "weight_v" : "parametrizations.weight.original1")}", shape);
-        CheckpointTensor stored = _shared.Tensors[$"{_prefix}{name}.{gain}"];
-        _shared.Used.Add($"{_prefix}{name}.{gain}");
+        foreach ((string gain, string direction) in WeightNormNames)
+            if (Has($"{name}.{gain}") || Has($"{name}.{direction}"))
+                return Folded($"{name}.{gain}", $"{name}.{direction}", shape);
+        return Find($"{name}.weight", shape)?.ToFloats();
+    }
+
+    // w = g * v / |v|, the norm over the dimensions in which g is 1.
+    private float[]? Folded(string gainName, string directionName, ReadOnlySpan<int> shape)
+    {
+        CheckpointTensor? direction = Find(directionName, shape);
+        if (!_shared.Tensors.TryGetValue(_prefix + gainName, out CheckpointTensor? gain))
+        {
+            Missing(gainName, [shape[0], 1, 1], 0, 0);
+            return null;
+        }
+        _shared.Used.Add(_prefix + gainName);
         int kept = -1;
-        for (int d = 0; d < 3; d++)
-            if (stored.Shape.Length == 3 && stored.Shape[d] == shape[d] && stored.Count == shape[d])
+        for (int d = 0; d < shape.Length; d++)
+            if (gain.Shape.Length == shape.Length && gain.Shape[d] == shape[d] && gain.Count == shape[d])
                 kept = d;
         if (kept < 0)
         {
-            Misshaped(stored, [shape[0], 1, 1], 1, 1);
+            Misshaped(gain, [shape[0], 1, 1], 0, 0);
             return null;
         }
-        return direction is null ? null : FoldWeightNorm(stored.ToFloats(), direction.ToFloats(), shape, kept);
+        return direction is null ? null : FoldWeightNorm(gain.ToFloats(), direction.ToFloats(), shape, kept);
     }
 
     private static float[] FoldWeightNorm(float[] gain, float[] values, ReadOnlySpan<int> shape, int kept)
     {
-        int inner = kept == 0 ? shape[1] * shape[2] : kept == 1 ? shape[2] : 1;
+        int inner = kept == 0 ? shape[1] * shape[2] : kept == 1 ? shape[2] : 1;   // values are [outer, gains, inner]
         var squares = new double[gain.Length];
-        for (int i = 0; i < values.Length; i++)
-            squares[i / inner % gain.Length] += (double)values[i] * values[i];
-        for (int i = 0; i < values.Length; i++)
+        for (int i = 0, g = 0; i < values.Length; i += inner, g = g + 1 == gain.Length ? 0 : g + 1)
+            foreach (float v in values.AsSpan(i, inner))
+                squares[g] += (double)v * v;
+        for (int i = 0, g = 0; i < values.Length; i += inner, g = g + 1 == gain.Length ? 0 : g + 1)
         {
-            int g = i / inner % gain.Length;
-            values[i] = (float)(values[i] * (gain[g] / Math.Sqrt(squares[g])));
+            double scale = gain[g] / Math.Sqrt(squares[g]);
+            foreach (ref float v in values.AsSpan(i, inner))
+                v = (float)(v * scale);
         }
         return values;
     }
