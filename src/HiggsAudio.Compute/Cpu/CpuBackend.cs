@@ -50,13 +50,13 @@ internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
     protected override void TakeRowsKernel(Matrix x, ReadOnlySpan<int> rows, Matrix y) => Embeddings.TakeRows(Threads, x, rows, y);
 
     protected override void LinearKernel(Matrix x, Weight weight, Weight? bias, Matrix y) =>
-        MatMul.Linear(Threads, x, Of(weight), VectorOrNull(bias), y);
+        MatMul.Linear(Threads, _arena, x, Of(weight), VectorOrNull(bias), y);
 
     protected override void Conv1dKernel(Matrix x, Weight weight, Weight? bias, Conv1dShape shape, Matrix y) =>
-        Convolution.Conv1d(Threads, x, Of(weight), VectorOrNull(bias), shape, y);
+        Convolution.Conv1d(Threads, _arena, x, Of(weight), VectorOrNull(bias), shape, y);
 
     protected override void ConvTranspose1dKernel(Matrix x, Weight weight, Weight? bias, ConvTranspose1dShape shape, Matrix y) =>
-        Convolution.ConvTranspose1d(Threads, x, Of(weight), VectorOrNull(bias), shape, y);
+        Convolution.ConvTranspose1d(Threads, _arena, x, Of(weight), VectorOrNull(bias), shape, y);
 
     protected override void RmsNormKernel(Matrix x, Weight gain, float epsilon, Matrix y) =>
         Normalization.RmsNorm(Threads, x, Vector(gain), epsilon, y);

@@ -5,6 +5,9 @@ namespace HiggsAudio.Compute.Cpu;
 /// <summary>The cores of this machine.</summary>
 public sealed unsafe class CpuDevice : Device
 {
+    // With fewer, most of a panel would be empty.
+    private const int FewestPanelOutputs = 16;
+
     private readonly Lock _lock = new();
     private readonly List<CpuWeight> _weights = [];
     private readonly List<nint> _memory = [];
@@ -19,45 +22,28 @@ public sealed unsafe class CpuDevice : Device
     internal CpuThreads Threads { get; }
 
     /// <inheritdoc/>
+    /// <remarks>One tensor of 32-bit floats or bfloat16 that is wanted as stored stays in its file.</remarks>
     public override Weight CreateWeight(ReadOnlySpan<CheckpointTensor> parts, int rows, int columns, WeightUse use, WeightFormat format = WeightFormat.AsStored)
     {
         long count = 0;
         foreach (CheckpointTensor part in parts)
             count += part.Count;
         CheckCount(count, rows, columns);
-        if (use == WeightUse.Vector)
-            format = WeightFormat.Float32;
-
         WeightFormat stored = FormatOf(parts);
-        if (parts.Length == 1 && stored != WeightFormat.AsStored && (format == stored || format == WeightFormat.AsStored) && use != WeightUse.Vector)
+        bool asStored = format == WeightFormat.AsStored || use == WeightUse.Table && format == stored;
+        if (asStored && parts.Length == 1 && stored != WeightFormat.AsStored && use != WeightUse.Vector)
             return Keep(new CpuWeight(rows, columns, stored, WeightLayout.Rows, (void*)parts[0].Address), null);
         if (format == WeightFormat.AsStored)
-            format = stored == WeightFormat.BFloat16 ? stored : WeightFormat.Float32;
-
-        void* data = Allocate(count, format);
-        const int Piece = 1 << 16;
-        var piece = new float[Math.Min(count, Piece)];
-        long done = 0;
-        foreach (CheckpointTensor part in parts)
-            for (long start = 0; start < part.Count; start += Piece)
-            {
-                Span<float> values = piece.AsSpan(0, (int)Math.Min(Piece, part.Count - start));
-                part.CopyTo(values, start);
-                Store(values, data, done, format);
-                done += values.Length;
-            }
-        return Keep(new CpuWeight(rows, columns, format, WeightLayout.Rows, data), data);
+            format = stored;
+        return Make(new TensorSource(parts.ToArray()), rows, columns, use, format);
     }
 
     /// <inheritdoc/>
     public override Weight CreateWeight(ReadOnlySpan<float> values, int rows, int columns, WeightUse use, WeightFormat format = WeightFormat.AsStored)
     {
         CheckCount(values.Length, rows, columns);
-        if (format == WeightFormat.AsStored || use == WeightUse.Vector)
-            format = WeightFormat.Float32;
-        void* data = Allocate(values.Length, format);
-        Store(values, data, 0, format);
-        return Keep(new CpuWeight(rows, columns, format, WeightLayout.Rows, data), data);
+        fixed (float* source = values)
+            return Make(new MemorySource(source), rows, columns, use, format);
     }
 
     /// <inheritdoc/>
@@ -83,16 +69,23 @@ public sealed unsafe class CpuDevice : Device
             Threads.Dispose();
     }
 
-    private static void* Allocate(long count, WeightFormat format) =>
-        CpuMemory.Allocate(count * (format == WeightFormat.BFloat16 ? sizeof(ushort) : sizeof(float)));
-
-    private static void Store(ReadOnlySpan<float> values, void* data, long start, WeightFormat format)
+    private CpuWeight Make<TSource>(TSource source, int rows, int columns, WeightUse use, WeightFormat format) where TSource : struct, IWeightSource
     {
-        if (format == WeightFormat.BFloat16)
-            for (int i = 0; i < values.Length; i++)
-                ((ushort*)data)[start + i] = BFloat16.Round(values[i]);
-        else
-            values.CopyTo(new Span<float>((float*)data + start, values.Length));
+        if (format != WeightFormat.BFloat16 || use == WeightUse.Vector)
+            format = WeightFormat.Float32;
+        WeightLayout layout = use == WeightUse.Linear && rows >= FewestPanelOutputs ? WeightLayout.Panels : WeightLayout.Rows;
+        int size = format == WeightFormat.BFloat16 ? sizeof(ushort) : sizeof(float);
+        void* data = CpuMemory.Allocate(checked(WeightPacking.Elements(rows, columns, layout) * size));
+        try
+        {
+            WeightPacking.Pack(Threads, source, rows, columns, layout, format, data);
+        }
+        catch
+        {
+            CpuMemory.Free(data);
+            throw;
+        }
+        return Keep(new CpuWeight(rows, columns, format, layout, data), data);
     }
 
     private static WeightFormat FormatOf(ReadOnlySpan<CheckpointTensor> parts)

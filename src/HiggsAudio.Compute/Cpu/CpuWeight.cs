@@ -5,6 +5,9 @@ internal enum WeightLayout
 {
     /// <summary>Row by row, as in a checkpoint file; not necessarily aligned.</summary>
     Rows,
+
+    /// <summary>[panel of 32 outputs][column][32 outputs], see <see cref="Kernels.PanelTiles{S, V, F}"/>.</summary>
+    Panels,
 }
 
 /// <summary>A weight in memory of its device or in a mapped file: 32-bit floats or bfloat16.</summary>

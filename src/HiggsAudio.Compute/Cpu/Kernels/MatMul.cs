@@ -1,33 +1,120 @@
+using System.Runtime.Intrinsics;
+
 namespace HiggsAudio.Compute.Cpu.Kernels;
+
+/// <summary>Some rows times some outputs of a weight: what one thread does at a time.</summary>
+internal unsafe struct MatMulBlock
+{
+    public Windows X;           // contiguous and arranged, if the weight lies in rows
+    public int Rows;
+    public byte* Weights;       // of the first output
+    public int Outputs;
+    public float* Bias;         // or null
+    public float* Y;
+    public nint YStride;
+}
 
 /// <summary>y = x · weightᵀ + bias.</summary>
 internal static unsafe class MatMul
 {
-    public static void Linear(CpuThreads threads, Matrix x, CpuWeight weight, float* bias, Matrix y)
+    private const int BlockRows = 96, GroupOutputs = 32;
+    private const int ChunksPerThread = 8;
+    private const long WorthAChunk = 1 << 16;           // multiplications
+    private const long ArrangedElements = 4 << 20;
+
+    public static void Linear(CpuThreads threads, CpuArena arena, Matrix x, CpuWeight weight, float* bias, Matrix y) =>
+        Multiply(threads, arena, Windows.Rows(x), weight, bias, y);
+
+    /// <summary>Multiplies windows with a weight.</summary>
+    public static void Multiply(CpuThreads threads, CpuArena arena, Windows x, CpuWeight weight, float* bias, Matrix y)
     {
-        threads.Run(new LinearJob(x, weight, bias, y), weight.Rows);
+        if (y.Rows == 0 || y.Columns == 0)
+            return;
+        var block = new MatMulBlock
+        {
+            X = x,
+            Rows = y.Rows,
+            Weights = (byte*)weight.Data,
+            Outputs = y.Columns,
+            Bias = bias,
+            Y = (float*)y.Data,
+            YStride = y.RowStride,
+        };
+        if (weight.Layout == WeightLayout.Panels || Arrangement.IsRight(x, weight))
+            Run(threads, block, weight);
+        else
+            RunArranged(threads, arena, block, weight);
     }
 
-    private readonly struct LinearJob(Matrix x, CpuWeight weight, float* bias, Matrix y) : IChunkedJob
+    private static void RunArranged(CpuThreads threads, CpuArena arena, MatMulBlock block, CpuWeight weight)
     {
-        private readonly float* _bias = bias;
-
-        public void Execute(int output)
+        int width = Arrangement.Width(weight), rows = block.Rows;
+        int batch = (int)Math.Clamp(ArrangedElements / width, BlockRows, rows < BlockRows ? BlockRows : rows);
+        long mark = arena.Mark;
+        float* arranged = arena.Allocate((long)Math.Min(batch, rows) * width);
+        Windows source = block.X;
+        float* y = block.Y;
+        for (int row = 0; row < rows; row += batch)
         {
-            for (int r = 0; r < x.Rows; r++)
-                y.Row(r)[output] = Dot(x.Row(r), weight, (long)output * weight.Columns, x.Columns) + (_bias == null ? 0 : _bias[output]);
+            block.Rows = Math.Min(batch, rows - row);
+            block.Y = y + row * block.YStride;
+            block.X = new Windows(arranged, width, 1, 0, weight.Columns);
+            Arrangement.Arrange(threads, source.From(row), block.Rows, weight, arranged);
+            Run(threads, block, weight);
+        }
+        arena.Release(mark);
+    }
+
+    // Cuts the work into chunks of rows × outputs, none of which is so small that handing it out costs more than doing it.
+    private static void Run(CpuThreads threads, in MatMulBlock whole, CpuWeight weight)
+    {
+        int groups = (whole.Outputs + GroupOutputs - 1) / GroupOutputs;
+        long chunks = threads.Count == 1 ? 1 : Math.Min(ChunksPerThread * threads.Count, (long)whole.Rows * whole.Outputs * whole.X.Columns / WorthAChunk + 1);
+        int blockRows = BlockRows;
+        while (blockRows > 12 && (long)RowBlocks(whole.Rows, blockRows) * groups < chunks)
+            blockRows /= 2;
+        int rowBlocks = RowBlocks(whole.Rows, blockRows);
+        int groupBlocks = (int)Math.Clamp((chunks + rowBlocks - 1) / rowBlocks, 1, groups);
+        var job = new Job(whole, weight, blockRows, rowBlocks, (groups + groupBlocks - 1) / groupBlocks * GroupOutputs);
+        threads.Run(job, rowBlocks * groupBlocks);
+    }
+
+    private static int RowBlocks(int rows, int blockRows) => (rows + blockRows - 1) / blockRows;
+
+    private readonly struct Job(MatMulBlock whole, CpuWeight weight, int blockRows, int rowBlocks, int blockOutputs) : IChunkedJob
+    {
+        private readonly MatMulBlock _whole = whole;
+
+        public void Execute(int chunk)
+        {
+            (int outputBlock, int rowBlock) = Math.DivRem(chunk, rowBlocks);
+            int row = rowBlock * blockRows, output = outputBlock * blockOutputs;
+            if (output >= _whole.Outputs)
+                return;
+            MatMulBlock block = _whole;
+            block.X = _whole.X.From(row);
+            block.Rows = Math.Min(blockRows, _whole.Rows - row);
+            block.Outputs = Math.Min(blockOutputs, _whole.Outputs - output);
+            block.Weights += (long)output * _whole.X.Columns * (weight.IsBFloat16 ? sizeof(ushort) : sizeof(float));
+            block.Bias = _whole.Bias == null ? null : _whole.Bias + output;
+            block.Y += row * _whole.YStride + output;
+            if (Vector512.IsHardwareAccelerated)
+                Multiply<Simd512, Vector512<float>>(block, weight);
+            else if (Vector256.IsHardwareAccelerated)
+                Multiply<Simd256, Vector256<float>>(block, weight);
+            else
+                Multiply<Simd128, Vector128<float>>(block, weight);
         }
     }
 
-    internal static float Dot(float* x, CpuWeight weight, long start, int count)
+    private static void Multiply<S, V>(in MatMulBlock block, CpuWeight weight) where S : struct, ISimd<V> where V : struct
     {
-        float sum = 0;
-        if (weight.IsBFloat16)
-            for (int i = 0; i < count; i++)
-                sum += x[i] * BFloat16.ToSingle(weight.Bits[start + i]);
-        else
-            for (int i = 0; i < count; i++)
-                sum += x[i] * weight.Floats[start + i];
-        return sum;
+        switch (weight.Layout, weight.IsBFloat16)
+        {
+            case (WeightLayout.Panels, true): PanelTiles<S, V, BFloat16Elements>.Multiply(block); break;
+            case (WeightLayout.Panels, false): PanelTiles<S, V, Float32Elements>.Multiply(block); break;
+            case (_, true): RowTiles<S, V, BFloat16Elements>.Multiply(block); break;
+            default: RowTiles<S, V, Float32Elements>.Multiply(block); break;
+        }
     }
 }

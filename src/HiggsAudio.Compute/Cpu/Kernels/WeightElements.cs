@@ -1,0 +1,66 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace HiggsAudio.Compute.Cpu.Kernels;
+
+/// <summary>
+/// How a kernel reads the elements of a weight: always two vectors of floats at a time. For 32-bit floats they lie
+/// <c>distance</c> bytes apart; for bfloat16 they are the lower and the upper halves of one vector of words.
+/// </summary>
+internal unsafe interface IWeightElements
+{
+    /// <summary>Bytes of an element.</summary>
+    static abstract int Size { get; }
+
+    static abstract V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct;
+
+    static abstract V Second<S, V>(byte* source, int distance) where S : struct, ISimd<V> where V : struct;
+
+    /// <summary>Asks for the 32 elements of a panel that are needed a little later.</summary>
+    static abstract void PrefetchPanel(byte* source);
+}
+
+internal readonly unsafe struct Float32Elements : IWeightElements
+{
+    public static int Size => sizeof(float);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.Load((float*)source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Second<S, V>(byte* source, int distance) where S : struct, ISimd<V> where V : struct => S.Load((float*)(source + distance));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchPanel(byte* source)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(source + Prefetch.Distance);
+            Sse.Prefetch0(source + Prefetch.Distance + 64);
+        }
+    }
+}
+
+internal readonly unsafe struct BFloat16Elements : IWeightElements
+{
+    public static int Size => sizeof(ushort);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V First<S, V>(byte* source) where S : struct, ISimd<V> where V : struct => S.LowerHalves(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Second<S, V>(byte* source, int distance) where S : struct, ISimd<V> where V : struct => S.UpperHalves(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchPanel(byte* source)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(source + Prefetch.Distance);
+    }
+}
+
+internal static class Prefetch
+{
+    /// <summary>Bytes that are asked for ahead of their use when a weight streams from memory.</summary>
+    public const int Distance = 4096;
+}

@@ -1,0 +1,102 @@
+using HiggsAudio.Compute.Checkpoints;
+
+namespace HiggsAudio.Compute.Cpu;
+
+/// <summary>Where the values of a weight come from, row by row.</summary>
+internal interface IWeightSource
+{
+    void Read(long start, Span<float> values);
+}
+
+/// <summary>Values in memory.</summary>
+internal readonly unsafe struct MemorySource(float* values) : IWeightSource
+{
+    private readonly float* _values = values;
+
+    public void Read(long start, Span<float> values) => new ReadOnlySpan<float>(_values + start, values.Length).CopyTo(values);
+}
+
+/// <summary>Tensors of a checkpoint, one after the other.</summary>
+internal readonly struct TensorSource(CheckpointTensor[] parts) : IWeightSource
+{
+    public void Read(long start, Span<float> values)
+    {
+        foreach (CheckpointTensor part in parts)
+        {
+            int count = (int)Math.Clamp(part.Count - start, 0, values.Length);
+            if (count > 0)
+            {
+                part.CopyTo(values[..count], start);
+                values = values[count..];
+            }
+            start = Math.Max(0, start - part.Count);
+        }
+    }
+}
+
+/// <summary>Brings the values of a weight into the layout and format in which it is kept.</summary>
+internal static unsafe class WeightPacking
+{
+    private const int PanelOutputs = 32, PieceColumns = 128, Piece = 4096;
+
+    /// <summary>Elements that a weight takes in memory.</summary>
+    public static long Elements(int rows, int columns, WeightLayout layout) =>
+        layout == WeightLayout.Panels ? ((long)rows + PanelOutputs - 1) / PanelOutputs * PanelOutputs * columns : (long)rows * columns;
+
+    public static void Pack<TSource>(CpuThreads threads, TSource source, int rows, int columns, WeightLayout layout, WeightFormat format, void* data)
+        where TSource : struct, IWeightSource
+    {
+        if (layout == WeightLayout.Panels)
+            threads.Run(new PanelJob<TSource>(source, rows, columns, format, data), (rows + PanelOutputs - 1) / PanelOutputs);
+        else
+            threads.Run(new RowsJob<TSource>(source, (long)rows * columns, format, data), (int)(((long)rows * columns + Piece - 1) / Piece));
+    }
+
+    private static void Store(float value, WeightFormat format, void* data, long at)
+    {
+        if (format == WeightFormat.BFloat16)
+            ((ushort*)data)[at] = BFloat16.Round(value);
+        else
+            ((float*)data)[at] = value;
+    }
+
+    private readonly struct RowsJob<TSource>(TSource source, long count, WeightFormat format, void* data) : IChunkedJob where TSource : struct, IWeightSource
+    {
+        private readonly void* _data = data;
+
+        public void Execute(int chunk)
+        {
+            long start = (long)chunk * Piece;
+            Span<float> values = stackalloc float[Piece];
+            values = values[..(int)Math.Min(Piece, count - start)];
+            source.Read(start, values);
+            for (int i = 0; i < values.Length; i++)
+                Store(values[i], format, _data, start + i);
+        }
+    }
+
+    // One panel: [column][32 outputs]; in bfloat16, output j is the lower and j + 16 the upper half of word j.
+    private readonly struct PanelJob<TSource>(TSource source, int rows, int columns, WeightFormat format, void* data) : IChunkedJob where TSource : struct, IWeightSource
+    {
+        private readonly void* _data = data;
+
+        public void Execute(int panel)
+        {
+            Span<float> piece = stackalloc float[PanelOutputs * PieceColumns];
+            int first = panel * PanelOutputs, outputs = Math.Min(PanelOutputs, rows - first);
+            piece.Clear();
+            for (int start = 0; start < columns; start += PieceColumns)
+            {
+                int count = Math.Min(PieceColumns, columns - start);
+                for (int output = 0; output < outputs; output++)
+                    source.Read((long)(first + output) * columns + start, piece.Slice(output * PieceColumns, count));
+                for (int c = 0; c < count; c++)
+                    for (int slot = 0; slot < PanelOutputs; slot++)
+                    {
+                        int output = format == WeightFormat.BFloat16 ? (slot >> 1) + (slot & 1) * (PanelOutputs / 2) : slot;
+                        Store(piece[output * PieceColumns + c], format, _data, ((long)panel * columns + start + c) * PanelOutputs + slot);
+                    }
+            }
+        }
+    }
+}
