@@ -2,7 +2,8 @@ namespace HiggsAudio.Compute;
 
 /// <summary>
 /// For every row of a forward pass that attends: the cache of its sequence, its position (for the rotation) and its slot in the cache.
-/// A row attends to the slots 0 up to and including its own. Rows of one sequence have rising slots. Reused from step to step.
+/// A row attends to the slots 0 up to and including its own. Rows of one sequence have different slots, in any order: a pass sorts its rows
+/// by kind, so a prompt's slots may be 0, 1, 5, 6, 2, 3, 4. Reused from step to step.
 /// </summary>
 public sealed class RowMap
 {
