@@ -45,6 +45,15 @@ internal sealed class SequenceState(KvCache cache) : IDisposable
         _hidden.Clear();
     }
 
+    /// <summary>Goes back to an earlier length: rows after it are forgotten, and the next rows take their place.</summary>
+    /// <param name="length">A <see cref="Length"/> that the sequence had, after its prefill.</param>
+    public void Truncate(SequenceLength length)
+    {
+        if (length.InPrefill || Length.InPrefill || length.Rows < 0 || length.Rows > Length.Rows || length.AudioRows > Length.AudioRows || length.TextRows > Length.TextRows)
+            throw new ArgumentException($"A sequence of {Length} was never {length}.", nameof(length));
+        Length = length;
+    }
+
     /// <summary>Takes the next row: its position for the rotation, its slot among all rows, and its slot among the rows of its kind.</summary>
     internal (int Position, int Slot, int KindSlot) Next(bool audio, bool padding)
     {

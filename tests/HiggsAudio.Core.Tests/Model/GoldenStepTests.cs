@@ -1,4 +1,6 @@
+using System.Globalization;
 using HiggsAudio.Model;
+using HiggsAudio.Testing;
 using NUnit.Framework;
 
 namespace HiggsAudio.Core.Tests.Model;
@@ -40,6 +42,33 @@ internal sealed class GoldenStepTests
         }
         Assert.That((text.Seen, audio.Seen), Is.EqualTo((text.Count, audio.Count)), "steps compared");
     }
+
+    /// <summary>
+    /// The reference cannot go on with a prompt that ends inside a segment of several columns. Here the prompt ends in the columns that it made
+    /// itself, and goes on as it did.
+    /// </summary>
+    [TestCaseSource(nameof(ResumeErrors))]
+    public void A_prompt_that_ends_inside_a_segment_goes_on_where_the_reference_fails(string folder, string error)
+    {
+        int columns = int.Parse(error["error_resume_".Length..], CultureInfo.InvariantCulture);
+        using var fixture = new LmFixture(folder);
+        using LmCase golden = Golden.Cases(folder, c => c.TryGetProperty("kind", out var kind) && kind.GetString() == "greedy")
+            .Select(c => new LmCase(folder, c.Name)).First(c => c.Ints("step_mode").Take(columns + 1).SequenceEqual([1, .. Enumerable.Repeat(AudioInProgress, columns)]));
+        using SequenceState sequence = fixture.Model.CreateSequence();
+        TokenBatch batch = fixture.Model.CreateBatch();
+        foreach (PromptRow row in PromptRow.Expand(golden, fixture.Model.Config))
+            row.AddTo(batch, sequence);
+        int[] codes = golden.Ints("step_in_codes");
+        int codebooks = fixture.Model.Config.AudioNumCodebooks;
+        for (int step = 1; step <= columns; step++)
+            batch.AddAudio(sequence, codes.AsSpan(step * codebooks, codebooks));
+        int request = batch.RequestAudioLogits();
+        fixture.Model.Forward(fixture.Lane, batch);
+        Near.AssertWithin(Tolerance, batch.AudioLogits(request), new Expected(golden, "audio").Of(columns), $"logits after {columns} columns");
+    }
+
+    private static IEnumerable<TestCaseData> ResumeErrors() =>
+        Golden.TestCases("lm_", c => c.TryGetProperty("error", out _)).Where(c => ((string)c.Arguments[1]!).StartsWith("error_resume_", StringComparison.Ordinal));
 
     /// <summary>Recorded logits by step.</summary>
     private sealed class Expected(LmCase golden, string kind)

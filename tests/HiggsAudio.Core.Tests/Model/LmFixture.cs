@@ -108,7 +108,7 @@ internal sealed record PromptRow(int Token, int[]? Codes)
     {
         if (!golden.Has(name) || golden.Size(name, 1) == 0)
             return [Padding];
-        int[] starts = [.. golden.Ints(name + "_start"), golden.Size(name, 1)];
+        int[] starts = [.. golden.Has(name + "_start") ? golden.Ints(name + "_start") : [0], golden.Size(name, 1)];
         return Enumerable.Range(starts[clip], starts[clip + 1] - starts[clip]).Select(column => new PromptRow(-1, golden.Column(name, column)));
     }
 }
@@ -128,6 +128,19 @@ internal static class Near
         double largest = 0;
         for (int i = 0; i < actual.Length; i++)
             largest = Math.Abs(actual[i] - expected[i]) is var d && double.IsNaN(d) ? double.PositiveInfinity : Math.Max(largest, d);
+        return largest;
+    }
+
+    /// <summary>The index of the first largest value in each of some equal parts.</summary>
+    public static int[] Largest(ReadOnlySpan<float> values, int parts)
+    {
+        var largest = new int[parts];
+        for (int i = 0; i < values.Length; i++)
+        {
+            (int part, int index) = Math.DivRem(i, values.Length / parts);
+            if (index == 0 || values[i] > values[part * (values.Length / parts) + largest[part]])
+                largest[part] = index;
+        }
         return largest;
     }
 }
