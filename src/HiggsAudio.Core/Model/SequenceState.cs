@@ -46,11 +46,12 @@ internal sealed class SequenceState(KvCache cache) : IDisposable
     }
 
     /// <summary>Goes back to an earlier length: rows after it are forgotten, and the next rows take their place.</summary>
-    /// <param name="length">A <see cref="Length"/> that the sequence had, after its prefill.</param>
+    /// <param name="length">A <see cref="Length"/> since the end of the prefill.</param>
     public void Truncate(SequenceLength length)
     {
-        if (length.InPrefill || Length.InPrefill || length.Rows < 0 || length.Rows > Length.Rows || length.AudioRows > Length.AudioRows || length.TextRows > Length.TextRows)
-            throw new ArgumentException($"A sequence of {Length} was never {length}.", nameof(length));
+        SequenceLength now = Length;
+        if (now.InPrefill || length.InPrefill || length.TextRows < 0 || length.TextRows > now.TextRows || length.AudioRows < 0 || length.AudioRows > now.AudioRows)
+            throw new ArgumentException($"The sequence has {now}; it cannot go back to {length}.", nameof(length));
         Length = length;
     }
 

@@ -7,7 +7,8 @@ namespace HiggsAudio.Core.Tests.Model;
 
 /// <summary>
 /// Greedy answers of the reference's engine, step by step, each step fed what the reference fed. Among them are prompts with the placeholder
-/// of audio that the engine has no codes for.
+/// of audio that the engine has no codes for: padding. Its static cache counts the rows whose first key is not zero, and the key of padding
+/// is; so every step overwrites the slot of the one before, and sees none of the answer so far. Here that is done by going back.
 /// </summary>
 internal sealed class GoldenGreedyTests
 {
@@ -25,7 +26,7 @@ internal sealed class GoldenGreedyTests
         using SequenceState sequence = fixture.Model.CreateSequence();
         TokenBatch batch = fixture.Model.CreateBatch();
         int[] modes = golden.Ints("step_mode"), outTokens = golden.Ints("step_out_token"), inTokens = golden.Ints("step_in_token"), outCodes = golden.Ints("step_out_codes");
-        SequenceLength? stuck = null;
+        SequenceLength? stuck = null;   // where the reference's cache takes every step to be
         int compared = 0, codebooks = config.AudioNumCodebooks;
         for (int step = 0; step < modes.Length; step++)
         {

@@ -69,6 +69,25 @@ internal sealed class HiggsAudioModelTests
     }
 
     [Test]
+    public void A_sequence_that_went_back_goes_on_as_if_it_had_not_been_further([ValueSource(nameof(Models))] string name)
+    {
+        using var fixture = new LmFixture(LmFixture.Folder(name));
+        PromptRow[] rows = Prompt(fixture.Model.Config), others = Prompt(fixture.Model.Config, 2);
+        using SequenceState straight = fixture.Model.CreateSequence(), back = fixture.Model.CreateSequence();
+        Last(fixture, back, rows[..20]);
+        Assert.That(() => back.Truncate(back.Length), Throws.ArgumentException, "in the prefill");
+        back.EndPrefill();
+        SequenceLength at = back.Length;
+        Last(fixture, back, others);
+        SequenceLength far = back.Length;
+        back.Truncate(at);
+        Assert.That(() => back.Truncate(far), Throws.ArgumentException, "forward");
+        Last(fixture, straight, rows[..20]);
+        straight.EndPrefill();
+        Assert.That(Last(fixture, back, rows[20..]), Is.EqualTo(Last(fixture, straight, rows[20..])));
+    }
+
+    [Test]
     public void A_placeholder_of_audio_given_as_text_is_padding()
     {
         using var fixture = new LmFixture(LmFixture.Folder("lm_a"));
