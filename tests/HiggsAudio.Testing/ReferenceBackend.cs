@@ -286,6 +286,8 @@ public sealed unsafe class ReferenceBackend(Device device) : Backend
     private static double Erf(double x)
     {
         double a = Math.Abs(x);
+        if (double.IsNaN(x))
+            return x;
         if (a > 6)
             return Math.Sign(x);
         if (a < 3)

@@ -65,10 +65,10 @@ internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
         Normalization.LayerNorm(Threads, x, Vector(gain), Vector(bias), epsilon, y);
 
     protected override void GroupNormKernel(Matrix x, int groups, Weight gain, Weight bias, float epsilon, Matrix y) =>
-        Normalization.GroupNorm(Threads, x, groups, Vector(gain), Vector(bias), epsilon, y);
+        Kernels.GroupNorm.Run(Threads, _arena, x, groups, Vector(gain), Vector(bias), epsilon, y);
 
     protected override void RotateAppendAttendKernel(Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, Matrix y) =>
-        Attention.RotateAppendAttend(Threads, q, k, v, rotary, rows, layer, y);
+        Attention.RotateAppendAttend(Threads, _arena, q, k, v, rotary, rows, layer, y);
 
     protected override void SelfAttentionKernel(Matrix q, Matrix k, Matrix v, int heads, Matrix y) =>
         Attention.SelfAttention(Threads, q, k, v, heads, y);
@@ -79,7 +79,7 @@ internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
 
     protected override void EluKernel(Matrix x, Matrix y) => Activations.Elu(Threads, x, y);
 
-    protected override void SnakeKernel(Matrix x, Weight alpha, Matrix y) => Activations.Snake(Threads, x, Vector(alpha), y);
+    protected override void SnakeKernel(Matrix x, Weight alpha, Matrix y) => Kernels.Snake.Run(Threads, x, Vector(alpha), y);
 
     protected override void AddKernel(Matrix x, Matrix y) => Activations.Add(Threads, x, y);
 

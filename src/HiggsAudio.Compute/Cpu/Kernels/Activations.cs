@@ -1,66 +1,59 @@
-#pragma warning disable IDE0060 // first, simple form: on one thread
+using System.Runtime.CompilerServices;
+
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
 /// <summary>Functions of single elements.</summary>
-internal static unsafe class Activations
+internal static class Activations
 {
-    public static void SwiGlu(CpuThreads threads, Matrix gate, Matrix up, Matrix y)
+    public static void SwiGlu(CpuThreads threads, Matrix gate, Matrix up, Matrix y) => Elementwise.Run(threads, default(SwiGluFunction), gate, up, y);
+
+    public static void Gelu(CpuThreads threads, Matrix x, Matrix y) => Elementwise.Run(threads, default(GeluFunction), x, x, y);
+
+    public static void Elu(CpuThreads threads, Matrix x, Matrix y) => Elementwise.Run(threads, default(EluFunction), x, x, y);
+
+    public static void Add(CpuThreads threads, Matrix x, Matrix y) => Elementwise.Run(threads, default(AddFunction), x, y, x);
+
+    public static void Scale(CpuThreads threads, Matrix x, float factor) => Elementwise.Run(threads, new ScaleFunction(factor), x, x, x);
+
+    public static void Copy(CpuThreads threads, Matrix x, Matrix y) => Elementwise.Run(threads, default(CopyFunction), x, x, y);
+
+    private readonly struct SwiGluFunction : IElementFunction
     {
-        for (int r = 0; r < y.Rows; r++)
-            for (int c = 0; c < y.Columns; c++)
-                y.Row(r)[c] = gate.Row(r)[c] / (1 + MathF.Exp(-gate.Row(r)[c])) * up.Row(r)[c];
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
+            TLanes.Multiply(VectorMath.Silu<TLanes, TVector>(a), b);
     }
 
-    public static void Gelu(CpuThreads threads, Matrix x, Matrix y)
+    private readonly struct GeluFunction : IElementFunction
     {
-        for (int r = 0; r < y.Rows; r++)
-            for (int c = 0; c < y.Columns; c++)
-                y.Row(r)[c] = (float)(x.Row(r)[c] * 0.5 * ErfC(-x.Row(r)[c] / Math.Sqrt(2)));
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
+            VectorMath.Gelu<TLanes, TVector>(a);
     }
 
-    public static void Elu(CpuThreads threads, Matrix x, Matrix y)
+    private readonly struct EluFunction : IElementFunction
     {
-        for (int r = 0; r < y.Rows; r++)
-            for (int c = 0; c < y.Columns; c++)
-                y.Row(r)[c] = x.Row(r)[c] > 0 ? x.Row(r)[c] : (float)(Math.Exp(x.Row(r)[c]) - 1);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
+            VectorMath.Elu<TLanes, TVector>(a);
     }
 
-    public static void Snake(CpuThreads threads, Matrix x, float* alpha, Matrix y)
+    private readonly struct AddFunction : IElementFunction
     {
-        for (int r = 0; r < y.Rows; r++)
-            for (int c = 0; c < y.Columns; c++)
-            {
-                float sine = MathF.Sin(alpha[c] * x.Row(r)[c]);
-                y.Row(r)[c] = x.Row(r)[c] + sine * sine / (alpha[c] + 1e-9f);
-            }
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged => TLanes.Add(a, b);
     }
 
-    public static void Add(CpuThreads threads, Matrix x, Matrix y)
+    private readonly struct ScaleFunction(float factor) : IElementFunction
     {
-        for (int r = 0; r < x.Rows; r++)
-            for (int c = 0; c < x.Columns; c++)
-                x.Row(r)[c] += y.Row(r)[c];
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
+            TLanes.Multiply(a, TLanes.Create(factor));
     }
 
-    public static void Scale(CpuThreads threads, Matrix x, float factor)
+    private readonly struct CopyFunction : IElementFunction
     {
-        for (int r = 0; r < x.Rows; r++)
-            for (int c = 0; c < x.Columns; c++)
-                x.Row(r)[c] *= factor;
-    }
-
-    public static void Copy(CpuThreads threads, Matrix x, Matrix y)
-    {
-        for (int r = 0; r < x.Rows; r++)
-            new ReadOnlySpan<float>(x.Row(r), x.Columns).CopyTo(new Span<float>(y.Row(r), y.Columns));
-    }
-
-    // 1 − erf(x), to 1.2e-7 of its value (Numerical Recipes in C, 6.2).
-    private static double ErfC(double x)
-    {
-        double z = Math.Abs(x), t = 1 / (1 + 0.5 * z);
-        double value = t * Math.Exp(-z * z - 1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806
-            + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277)))))))));
-        return x >= 0 ? value : 2 - value;
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged => a;
     }
 }

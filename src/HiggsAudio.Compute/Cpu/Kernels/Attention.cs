@@ -1,97 +1,112 @@
-#pragma warning disable IDE0060 // first, simple form: on one thread
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
 /// <summary>Scaled dot-product attention (arXiv:1706.03762) with and without a cache.</summary>
 internal static unsafe class Attention
 {
-    public static void RotateAppendAttend(CpuThreads threads, Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, Matrix y)
+    public static void RotateAppendAttend(CpuThreads threads, CpuArena scratch, Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, Matrix y)
     {
-        int dim = rotary.HeadDim, heads = q.Columns / dim, keyValueHeads = k.Columns / dim;
-        for (int r = 0; r < q.Rows; r++)
-        {
-            var cache = (CpuKvCache)rows.Caches[r];
-            (int page, int slot) = Math.DivRem(rows.Slots[r], CpuKvCache.PageSlots);
-            for (int h = 0; h < heads; h++)
-                Rotate(q.Row(r) + h * dim, rotary[rows.Positions[r]]);
-            for (int h = 0; h < keyValueHeads; h++)
-            {
-                Rotate(k.Row(r) + h * dim, rotary[rows.Positions[r]]);
-                new ReadOnlySpan<float>(k.Row(r) + h * dim, dim).CopyTo(new Span<float>(cache.Keys(layer, h, page) + slot * dim, dim));
-                new ReadOnlySpan<float>(v.Row(r) + h * dim, dim).CopyTo(new Span<float>(cache.Values(layer, h, page) + slot * dim, dim));
-            }
-        }
-        for (int r = 0; r < q.Rows; r++)
-            for (int h = 0; h < heads; h++)
-                AttendCached(q.Row(r) + h * dim, rows, r, layer, h / (heads / keyValueHeads), dim, y.Row(r) + h * dim);
+        Rotation.RotateAndAppend(threads, q, k, v, rotary, rows, layer);
+        if (Vector512.IsHardwareAccelerated)
+            CachedAttention<Lanes512, Vector512<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
+        else if (Vector256.IsHardwareAccelerated)
+            CachedAttention<Lanes256, Vector256<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
+        else if (Vector128.IsHardwareAccelerated)
+            CachedAttention<Lanes128, Vector128<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
+        else
+            CachedAttention<SingleLane, float>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
     }
 
     public static void SelfAttention(CpuThreads threads, Matrix q, Matrix k, Matrix v, int heads, Matrix y)
     {
-        int dim = q.Columns / heads;
-        var output = new double[dim];
-        for (int r = 0; r < q.Rows; r++)
-            for (int h = 0; h < heads; h++)
-            {
-                float* query = q.Row(r) + h * dim;
-                double max = double.NegativeInfinity, total = 0;
-                for (int s = 0; s < k.Rows; s++)
-                    max = Math.Max(max, Dot(query, k.Row(s) + h * dim, dim));
-                Array.Clear(output);
-                for (int s = 0; s < k.Rows; s++)
-                    total += Accumulate(Math.Exp((Dot(query, k.Row(s) + h * dim, dim) - max) / Math.Sqrt(dim)), v.Row(s) + h * dim, output);
-                Store(output, total, y.Row(r) + h * dim);
-            }
+        if (q.Columns == 0)
+            return;
+        if (Vector512.IsHardwareAccelerated)
+            SelfAttention<Lanes512, Vector512<float>>(threads, q, k, v, heads, y);
+        else if (Vector256.IsHardwareAccelerated)
+            SelfAttention<Lanes256, Vector256<float>>(threads, q, k, v, heads, y);
+        else if (Vector128.IsHardwareAccelerated)
+            SelfAttention<Lanes128, Vector128<float>>(threads, q, k, v, heads, y);
+        else
+            SelfAttention<SingleLane, float>(threads, q, k, v, heads, y);
     }
 
-    private static void AttendCached(float* query, RowMap rows, int row, int layer, int head, int dim, float* y)
+    private static void SelfAttention<TLanes, TVector>(CpuThreads threads, Matrix q, Matrix k, Matrix v, int heads, Matrix y)
+        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
-        KvCache owner = rows.Caches[row];
-        var cache = (CpuKvCache)owner;
-        double max = double.NegativeInfinity, total = 0;
-        var output = new double[dim];
-        for (int pass = 0; pass < 2; pass++)
-            for (int s = 0; s <= rows.Slots[row]; s++)
-            {
-                if (rows.Hidden.Contains((owner, s)))
-                    continue;
-                (int page, int slot) = Math.DivRem(s, CpuKvCache.PageSlots);
-                double score = Dot(query, cache.Keys(layer, head, page) + slot * dim, dim);
-                if (pass == 0)
-                    max = Math.Max(max, score);
-                else
-                    total += Accumulate(Math.Exp((score - max) / Math.Sqrt(dim)), cache.Values(layer, head, page) + slot * dim, output);
-            }
-        Store(output, total, y);
+        int lanes = AttentionBlock<TLanes, TVector>.MaxLanes, blocks = (q.Rows + lanes - 1) / lanes;
+        threads.Run(new SelfJob<TLanes, TVector>(q, k, v, q.Columns / heads, blocks, y), blocks * heads);
     }
 
-    private static double Accumulate(double weight, float* value, double[] output)
+    /// <summary>Rows of keys and values as a source.</summary>
+    private readonly struct MatrixSource(Matrix k, Matrix v) : IKeyValueSource
     {
-        for (int i = 0; i < output.Length; i++)
-            output[i] += weight * value[i];
-        return weight;
-    }
-
-    private static void Store(double[] output, double total, float* y)
-    {
-        for (int i = 0; i < output.Length; i++)
-            y[i] = total == 0 ? 0 : (float)(output[i] / total);
-    }
-
-    private static double Dot(float* a, float* b, int count)
-    {
-        double sum = 0;
-        for (int i = 0; i < count; i++)
-            sum += (double)a[i] * b[i];
-        return sum;
-    }
-
-    private static void Rotate(float* x, ReadOnlySpan<float> cosinesThenSines)
-    {
-        int half = cosinesThenSines.Length / 2;
-        for (int i = 0; i < half; i++)
+        public float* Keys(int slot, out nint stride)
         {
-            float cosine = cosinesThenSines[i], sine = cosinesThenSines[half + i];
-            (x[i], x[half + i]) = (x[i] * cosine - x[half + i] * sine, x[half + i] * cosine + x[i] * sine);
+            stride = k.RowStride;
+            return k.Row(slot);
         }
+
+        public float* Values(int slot, out nint stride)
+        {
+            stride = v.RowStride;
+            return v.Row(slot);
+        }
+    }
+
+    // A chunk is a block of rows of one head; neighbours share the head, whose keys and values then stay in the cache.
+    private readonly struct SelfJob<TLanes, TVector>(Matrix q, Matrix k, Matrix v, int dim, int blocks, Matrix y) : IChunkedJob
+        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    {
+        [SkipLocalsInit]
+        public void Execute(int chunk)
+        {
+            (int head, int block) = Math.DivRem(chunk, blocks);
+            int first = block * AttentionBlock<TLanes, TVector>.MaxLanes, lanes = Math.Min(AttentionBlock<TLanes, TVector>.MaxLanes, q.Rows - first);
+            var memory = new WorkMemory(AttentionBlock<TLanes, TVector>.WorkFloats(dim) + 2 * AttentionBlock<TLanes, TVector>.StateFloats(dim, lanes));
+            byte* stack = stackalloc byte[memory.StackBytes];
+            float* work = memory.Open(stack);
+
+            var attention = new AttentionBlock<TLanes, TVector>(dim, lanes, work);
+            for (int i = 0; i < lanes; i++)
+                attention.Set(i, q.Row(first + i) + head * dim, q.Rows - 1);
+            float* state = work + AttentionBlock<TLanes, TVector>.WorkFloats(dim), later = state + AttentionBlock<TLanes, TVector>.StateFloats(dim, lanes);
+            var source = new MatrixSource(k.Slice(head * dim, dim), v.Slice(head * dim, dim));
+            float scale = 1 / MathF.Sqrt(dim);
+            attention.Attend(source, 0, q.Rows - 1, null, scale, state);
+            for (int section = 1; section < AttentionBlock.Sections(q.Rows - 1); section++)
+            {
+                attention.Attend(source, section, q.Rows - 1, null, scale, later);
+                attention.Join(state, later);
+            }
+            for (int i = 0; i < lanes; i++)
+                attention.Finish(state, i, y.Row(first + i) + head * dim);
+            memory.Close(work);
+        }
+    }
+}
+
+/// <summary>Memory of one chunk of work, aligned to cache lines: on the stack if it is small, else native.</summary>
+internal readonly unsafe struct WorkMemory(long floats)
+{
+    private const int LargestOnStack = 128 << 10;
+
+    private readonly long _bytes = floats * sizeof(float) + CpuMemory.Alignment;
+
+    /// <summary>Bytes to allocate on the stack.</summary>
+    public int StackBytes => _bytes <= LargestOnStack ? (int)_bytes : 0;
+
+    /// <summary>The memory, given what was allocated on the stack.</summary>
+    public float* Open(byte* stack) =>
+        StackBytes == 0 ? (float*)NativeMemory.AlignedAlloc((nuint)_bytes, CpuMemory.Alignment) : (float*)((nint)stack + CpuMemory.Alignment - 1 & -CpuMemory.Alignment);
+
+    /// <summary>Frees it.</summary>
+    public void Close(float* memory)
+    {
+        if (StackBytes == 0)
+            NativeMemory.AlignedFree(memory);
     }
 }

@@ -1,37 +1,113 @@
-#pragma warning disable IDE0060 // first, simple form: on one thread
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
 /// <summary>Look-ups of rows.</summary>
 internal static unsafe class Embeddings
 {
-    public static void Embed(CpuThreads threads, CpuWeight table, ReadOnlySpan<int> ids, Matrix y)
-    {
-        for (int r = 0; r < y.Rows; r++)
-            for (int c = 0; c < y.Columns; c++)
-                y.Row(r)[c] = ids[r] < 0 ? 0 : Value(table, ids[r], c);
-    }
+    public static void Embed(CpuThreads threads, CpuWeight table, ReadOnlySpan<int> ids, Matrix y) => EmbedSum(threads, table, ids, 1, average: false, y);
 
     public static void EmbedSum(CpuThreads threads, CpuWeight table, ReadOnlySpan<int> ids, int perRow, bool average, Matrix y)
     {
-        for (int r = 0; r < y.Rows; r++)
-            for (int c = 0; c < y.Columns; c++)
-            {
-                float sum = 0;
-                for (int i = 0; i < perRow; i++)
-                    sum += Value(table, ids[r * perRow + i], c);
-                y.Row(r)[c] = average ? sum / perRow : sum;
-            }
+        if (y.Rows == 0 || y.Columns == 0)
+            return;
+        fixed (int* all = ids)
+        {
+            int rows = RowsPerChunk(y);
+            threads.Run(new SumJob(table.Data, table.IsBFloat16, all, perRow, average ? perRow : 1, y, rows), (y.Rows + rows - 1) / rows);
+        }
     }
 
     public static void TakeRows(CpuThreads threads, Matrix x, ReadOnlySpan<int> rows, Matrix y)
     {
-        for (int r = 0; r < y.Rows; r++)
-            new ReadOnlySpan<float>(x.Row(rows[r]), x.Columns).CopyTo(new Span<float>(y.Row(r), y.Columns));
+        if (y.Rows == 0)
+            return;
+        fixed (int* all = rows)
+        {
+            int perChunk = RowsPerChunk(y);
+            threads.Run(new TakeJob(x, all, y, perChunk), (y.Rows + perChunk - 1) / perChunk);
+        }
     }
 
-    internal static float Value(CpuWeight table, int row, int column)
+    /// <summary>Converts some values of a table to floats.</summary>
+    public static void Widen(void* table, bool bfloat16, nint first, float* y, int count)
     {
-        long at = (long)row * table.Columns + column;
-        return table.IsBFloat16 ? BFloat16.ToSingle(table.Bits[at]) : table.Floats[at];
+        if (!bfloat16)
+            new ReadOnlySpan<float>((float*)table + first, count).CopyTo(new Span<float>(y, count));
+        else if (Vector512.IsHardwareAccelerated)
+            Accumulate<Lanes512, Vector512<float>>(table, bfloat16, first, y, count, add: false, 1);
+        else if (Vector256.IsHardwareAccelerated)
+            Accumulate<Lanes256, Vector256<float>>(table, bfloat16, first, y, count, add: false, 1);
+        else if (Vector128.IsHardwareAccelerated)
+            Accumulate<Lanes128, Vector128<float>>(table, bfloat16, first, y, count, add: false, 1);
+        else
+            Accumulate<SingleLane, float>(table, bfloat16, first, y, count, add: false, 1);
+    }
+
+    private static int RowsPerChunk(Matrix y) => (long)y.Rows * y.Columns < Elementwise.WorthSharing ? y.Rows : Math.Max(1, Elementwise.Chunk / y.Columns);
+
+    private readonly struct TakeJob(Matrix x, int* rows, Matrix y, int perChunk) : IChunkedJob
+    {
+        public void Execute(int chunk)
+        {
+            for (int r = chunk * perChunk, end = Math.Min(y.Rows, r + perChunk); r < end; r++)
+                new ReadOnlySpan<float>(x.Row(rows[r]), y.Columns).CopyTo(new Span<float>(y.Row(r), y.Columns));
+        }
+    }
+
+    private readonly struct SumJob(void* table, bool bfloat16, int* ids, int perRow, int divisor, Matrix y, int rows) : IChunkedJob
+    {
+        public void Execute(int chunk)
+        {
+            for (int r = chunk * rows, end = Math.Min(y.Rows, r + rows); r < end; r++)
+            {
+                if (Vector512.IsHardwareAccelerated)
+                    Row<Lanes512, Vector512<float>>(r);
+                else if (Vector256.IsHardwareAccelerated)
+                    Row<Lanes256, Vector256<float>>(r);
+                else if (Vector128.IsHardwareAccelerated)
+                    Row<Lanes128, Vector128<float>>(r);
+                else
+                    Row<SingleLane, float>(r);
+            }
+        }
+
+        private void Row<TLanes, TVector>(int row) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+        {
+            for (int i = 0; i < perRow; i++)
+            {
+                int id = ids[(nint)row * perRow + i];
+                if (id < 0)
+                    new Span<float>(y.Row(row), y.Columns).Clear();
+                else
+                    Accumulate<TLanes, TVector>(table, bfloat16, (nint)id * y.Columns, y.Row(row), y.Columns, i > 0, i == perRow - 1 ? divisor : 1);
+            }
+        }
+    }
+
+    // y = (table row [+ y]) / divisor
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate<TLanes, TVector>(void* table, bool bfloat16, nint first, float* y, int count, bool add, float divisor)
+        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    {
+        float* floats = (float*)table + first;
+        ushort* bits = (ushort*)table + first;
+        TVector divisors = TLanes.Create(divisor);
+        int c = 0;
+        for (; c <= count - TLanes.Count; c += TLanes.Count)
+        {
+            TVector value = bfloat16 ? TLanes.LoadBFloat16(bits + c) : TLanes.Load(floats + c);
+            if (add)
+                value = TLanes.Add(TLanes.Load(y + c), value);
+            if (divisor != 1)
+                value = TLanes.Divide(value, divisors);
+            TLanes.Store(value, y + c);
+        }
+        for (; c < count; c++)
+        {
+            float value = bfloat16 ? BFloat16.ToSingle(bits[c]) : floats[c];
+            y[c] = (add ? y[c] + value : value) / divisor;
+        }
     }
 }

@@ -1,29 +1,112 @@
-#pragma warning disable IDE0060 // first, simple form: on one thread
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
-/// <summary>The nearest entry of a table.</summary>
+/// <summary>The nearest entry of a table: the largest −(|x|² − 2x·e + |e|²), the first of equals. Rows lie in lanes, entries are broadcast.</summary>
 internal static unsafe class NearestRow
 {
+    private const int LargestTile = 32, TileElements = 8192;
+
     public static void Find(CpuThreads threads, Matrix x, CpuWeight table, Span<int> indices)
     {
-        for (int r = 0; r < x.Rows; r++)
+        if (table.Rows == 0)
         {
-            float best = float.NegativeInfinity;
-            indices[r] = 0;
-            for (int e = 0; e < table.Rows; e++)
+            indices.Clear();
+            return;
+        }
+        fixed (int* found = indices)
+        {
+            if (Vector512.IsHardwareAccelerated)
+                Run<Lanes512, Vector512<float>>(threads, x, table, found);
+            else if (Vector256.IsHardwareAccelerated)
+                Run<Lanes256, Vector256<float>>(threads, x, table, found);
+            else if (Vector128.IsHardwareAccelerated)
+                Run<Lanes128, Vector128<float>>(threads, x, table, found);
+            else
+                Run<SingleLane, float>(threads, x, table, found);
+        }
+    }
+
+    private static void Run<TLanes, TVector>(CpuThreads threads, Matrix x, CpuWeight table, int* found) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    {
+        int width = x.Rows > TLanes.Count ? 2 * TLanes.Count : TLanes.Count;
+        int chunks = (x.Rows + width - 1) / width;
+        threads.Run(new Job<TLanes, TVector>(x, table.Data, table.IsBFloat16, table.Rows, width, found), chunks);
+    }
+
+    private readonly struct Job<TLanes, TVector>(Matrix x, void* table, bool bfloat16, int entries, int width, int* found) : IChunkedJob
+        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    {
+        [SkipLocalsInit]
+        public void Execute(int chunk)
+        {
+            int first = chunk * width, count = Math.Min(width, x.Rows - first), dim = x.Columns;
+            int tile = Math.Clamp(TileElements / Math.Max(1, dim), 1, LargestTile);
+            long buffered = bfloat16 ? (long)tile * dim : 0;
+            var memory = new WorkMemory((long)dim * width + (tile + 4) * width + buffered);
+            byte* stack = stackalloc byte[memory.StackBytes];
+            float* lanes = memory.Open(stack);                  // [dim, width]
+            float* products = lanes + (nint)dim * width;        // [tile, width]
+            float* norms = products + tile * width;             // [width], then best scores and their entries
+            float* widened = norms + 4 * width;                 // [tile, dim]
+
+            Transpose(first, count, lanes, norms);
+            for (int entry = 0; entry < entries; entry += tile)
             {
-                double norm = 0, product = 0, square = 0;
-                for (int c = 0; c < x.Columns; c++)
-                {
-                    float value = x.Row(r)[c], entry = Embeddings.Value(table, e, c);
-                    norm += (double)value * value;
-                    product += (double)value * entry;
-                    square += (double)entry * entry;
-                }
-                float score = (float)-(norm - 2 * product + square);
-                if (score > best)
-                    (best, indices[r]) = (score, e);
+                int now = Math.Min(tile, entries - entry);
+                float* rows = (float*)table + (nint)entry * dim;
+                if (bfloat16)
+                    Embeddings.Widen(table, bfloat16, (nint)entry * dim, rows = widened, now * dim);
+                LaneProducts.Compute<TLanes, TVector>(lanes, width, rows, dim, now, dim, 1, products);
+                for (int i = 0; i < now; i++)
+                    Compare(entry + i, SquaredNorm(rows + (nint)i * dim, dim), products + i * width, norms);
             }
+            for (int i = 0; i < count; i++)
+                found[first + i] = (int)norms[2 * width + i];
+            memory.Close(lanes);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Transpose(int first, int count, float* lanes, float* norms)
+        {
+            new Span<float>(lanes, x.Columns * width).Clear();
+            new Span<float>(norms, width).Clear();
+            new Span<float>(norms + width, width).Fill(float.NegativeInfinity);
+            new Span<float>(norms + 2 * width, width).Clear();
+            for (int i = 0; i < count; i++)
+            {
+                float* row = x.Row(first + i);
+                for (int d = 0; d < x.Columns; d++)
+                    lanes[(nint)d * width + i] = row[d];
+                norms[i] = SquaredNorm(row, x.Columns);
+            }
+        }
+
+        // score = −(norm − 2 product + square), each operation rounded, as the reference has it.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Compare(int entry, float square, float* products, float* norms)
+        {
+            for (int i = 0; i < width; i += TLanes.Count)
+            {
+                TVector product = TLanes.Load(products + i), distance = TLanes.Subtract(TLanes.Load(norms + i), TLanes.Add(product, product));
+                TVector score = TLanes.Subtract(TLanes.Create(0), TLanes.Add(distance, TLanes.Create(square))), best = TLanes.Load(norms + width + i);
+                TLanes.Store(TLanes.WhereGreater(score, best, TLanes.Create(entry), TLanes.Load(norms + 2 * width + i)), norms + 2 * width + i);
+                TLanes.Store(TLanes.WhereGreater(score, best, score, best), norms + width + i);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static float SquaredNorm(float* row, int dim)
+        {
+            TVector sum = TLanes.Create(0);
+            int d = 0;
+            for (; d <= dim - TLanes.Count; d += TLanes.Count)
+                sum = TLanes.MultiplyAdd(TLanes.Load(row + d), TLanes.Load(row + d), sum);
+            float total = TLanes.Sum(sum);
+            for (; d < dim; d++)
+                total += row[d] * row[d];
+            return total;
         }
     }
 }

@@ -1,48 +1,129 @@
-#pragma warning disable IDE0060 // first, simple form: on one thread
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
-/// <summary>Normalisations of rows and of groups of columns.</summary>
+/// <summary>Normalisations of rows: RMS norm (arXiv:1910.07467) and layer norm (arXiv:1607.06450).</summary>
 internal static unsafe class Normalization
 {
-    public static void RmsNorm(CpuThreads threads, Matrix x, float* gain, float epsilon, Matrix y)
+    public static void RmsNorm(CpuThreads threads, Matrix x, float* gain, float epsilon, Matrix y) => Run(threads, x, gain, null, epsilon, y);
+
+    public static void LayerNorm(CpuThreads threads, Matrix x, float* gain, float* bias, float epsilon, Matrix y) => Run(threads, x, gain, bias, epsilon, y);
+
+    private static void Run(CpuThreads threads, Matrix x, float* gain, float* bias, float epsilon, Matrix y)
     {
-        for (int r = 0; r < x.Rows; r++)
+        if (x.Columns == 0)
+            return;
+        int rowsPerChunk = (long)x.Rows * x.Columns < Elementwise.WorthSharing ? x.Rows : Math.Max(1, Elementwise.Chunk / x.Columns);
+        threads.Run(new Job(x, gain, bias, epsilon, y, rowsPerChunk), (x.Rows + rowsPerChunk - 1) / rowsPerChunk);
+    }
+
+    // Without a bias it is RMS norm.
+    private readonly struct Job(Matrix x, float* gain, float* bias, float epsilon, Matrix y, int rowsPerChunk) : IChunkedJob
+    {
+        public void Execute(int chunk)
         {
-            double squares = 0;
-            for (int c = 0; c < x.Columns; c++)
-                squares += (double)x.Row(r)[c] * x.Row(r)[c];
-            float scale = (float)(1 / Math.Sqrt(squares / x.Columns + epsilon));
-            for (int c = 0; c < x.Columns; c++)
-                y.Row(r)[c] = x.Row(r)[c] * scale * gain[c];
+            int first = chunk * rowsPerChunk, end = Math.Min(x.Rows, first + rowsPerChunk);
+            if (Vector512.IsHardwareAccelerated)
+                Rows<Lanes512, Vector512<float>>(first, end);
+            else if (Vector256.IsHardwareAccelerated)
+                Rows<Lanes256, Vector256<float>>(first, end);
+            else if (Vector128.IsHardwareAccelerated)
+                Rows<Lanes128, Vector128<float>>(first, end);
+            else
+                Rows<SingleLane, float>(first, end);
+        }
+
+        private void Rows<TLanes, TVector>(int first, int end) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+        {
+            for (int r = first; r < end; r++)
+            {
+                if (bias == null)
+                    RmsNormRow<TLanes, TVector>(x.Row(r), gain, epsilon, y.Row(r), x.Columns);
+                else
+                    LayerNormRow<TLanes, TVector>(x.Row(r), gain, bias, epsilon, y.Row(r), x.Columns);
+            }
         }
     }
 
-    public static void LayerNorm(CpuThreads threads, Matrix x, float* gain, float* bias, float epsilon, Matrix y)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RmsNormRow<TLanes, TVector>(float* x, float* gain, float epsilon, float* y, int count)
+        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
-        for (int r = 0; r < x.Rows; r++)
-            Normalize(x[r..(r + 1)], gain, bias, epsilon, y[r..(r + 1)]);
+        float scale = Scale(SquaredDistances<TLanes, TVector>(x, 0, count), count, epsilon);
+        TVector scales = TLanes.Create(scale);
+        int c = 0;
+        for (; c <= count - TLanes.Count; c += TLanes.Count)
+            TLanes.Store(TLanes.Multiply(TLanes.Multiply(TLanes.Load(x + c), scales), TLanes.Load(gain + c)), y + c);
+        for (; c < count; c++)
+            y[c] = x[c] * scale * gain[c];
     }
 
-    public static void GroupNorm(CpuThreads threads, Matrix x, int groups, float* gain, float* bias, float epsilon, Matrix y)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void LayerNormRow<TLanes, TVector>(float* x, float* gain, float* bias, float epsilon, float* y, int count)
+        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
-        int size = x.Columns / groups;
-        for (int g = 0; g < groups; g++)
-            Normalize(x.Slice(g * size, size), gain + g * size, bias + g * size, epsilon, y.Slice(g * size, size));
+        // The first element as a rough mean, and a mean in two parts, keep rows exact that are far from 0.
+        double exactMean = x[0] + SummedDistances<TLanes, TVector>(x, x[0], count) / count;
+        float mean = (float)exactMean, rest = (float)(exactMean - mean);
+        float scale = Scale(SquaredDistances<TLanes, TVector>(x, mean, count) - (double)rest * rest * count, count, epsilon);
+        TVector scales = TLanes.Create(scale), means = TLanes.Create(mean), rests = TLanes.Create(rest);
+        int c = 0;
+        for (; c <= count - TLanes.Count; c += TLanes.Count)
+        {
+            TVector normalized = TLanes.Multiply(TLanes.Subtract(TLanes.Subtract(TLanes.Load(x + c), means), rests), scales);
+            TLanes.Store(TLanes.MultiplyAdd(normalized, TLanes.Load(gain + c), TLanes.Load(bias + c)), y + c);
+        }
+        for (; c < count; c++)
+            y[c] = float.MultiplyAddEstimate((x[c] - mean - rest) * scale, gain[c], bias[c]);
     }
 
-    private static void Normalize(Matrix x, float* gain, float* bias, float epsilon, Matrix y)
+    private static float Scale(double squares, int count, float epsilon) => (float)(1 / Math.Sqrt(Math.Max(0, squares / count) + epsilon));
+
+    // Σ (x − origin), in four vectors of partial sums.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double SummedDistances<TLanes, TVector>(float* x, float origin, int count) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
-        double sum = 0, squares = 0, count = (double)x.Rows * x.Columns;
-        for (int r = 0; r < x.Rows; r++)
-            for (int c = 0; c < x.Columns; c++)
-                sum += x.Row(r)[c];
-        double mean = sum / count;
-        for (int r = 0; r < x.Rows; r++)
-            for (int c = 0; c < x.Columns; c++)
-                squares += (x.Row(r)[c] - mean) * (x.Row(r)[c] - mean);
-        double scale = 1 / Math.Sqrt(squares / count + epsilon);
-        for (int r = 0; r < x.Rows; r++)
-            for (int c = 0; c < x.Columns; c++)
-                y.Row(r)[c] = (float)((x.Row(r)[c] - mean) * scale) * gain[c] + bias[c];
+        TVector o = TLanes.Create(origin), s0 = TLanes.Create(0), s1 = s0, s2 = s0, s3 = s0;
+        int c = 0, n = TLanes.Count;
+        for (; c <= count - 4 * n; c += 4 * n)
+        {
+            s0 = TLanes.Add(s0, TLanes.Subtract(TLanes.Load(x + c), o));
+            s1 = TLanes.Add(s1, TLanes.Subtract(TLanes.Load(x + c + n), o));
+            s2 = TLanes.Add(s2, TLanes.Subtract(TLanes.Load(x + c + 2 * n), o));
+            s3 = TLanes.Add(s3, TLanes.Subtract(TLanes.Load(x + c + 3 * n), o));
+        }
+        for (; c <= count - n; c += n)
+            s0 = TLanes.Add(s0, TLanes.Subtract(TLanes.Load(x + c), o));
+        double sum = TLanes.Sum(TLanes.Add(TLanes.Add(s0, s1), TLanes.Add(s2, s3)));
+        for (; c < count; c++)
+            sum += x[c] - origin;
+        return sum;
+    }
+
+    // Σ (x − origin)², in four vectors of partial sums.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double SquaredDistances<TLanes, TVector>(float* x, float origin, int count) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    {
+        TVector o = TLanes.Create(origin), s0 = TLanes.Create(0), s1 = s0, s2 = s0, s3 = s0;
+        int c = 0, n = TLanes.Count;
+        for (; c <= count - 4 * n; c += 4 * n)
+        {
+            TVector d0 = TLanes.Subtract(TLanes.Load(x + c), o), d1 = TLanes.Subtract(TLanes.Load(x + c + n), o);
+            TVector d2 = TLanes.Subtract(TLanes.Load(x + c + 2 * n), o), d3 = TLanes.Subtract(TLanes.Load(x + c + 3 * n), o);
+            s0 = TLanes.MultiplyAdd(d0, d0, s0);
+            s1 = TLanes.MultiplyAdd(d1, d1, s1);
+            s2 = TLanes.MultiplyAdd(d2, d2, s2);
+            s3 = TLanes.MultiplyAdd(d3, d3, s3);
+        }
+        for (; c <= count - n; c += n)
+        {
+            TVector d = TLanes.Subtract(TLanes.Load(x + c), o);
+            s0 = TLanes.MultiplyAdd(d, d, s0);
+        }
+        double sum = TLanes.Sum(TLanes.Add(TLanes.Add(s0, s1), TLanes.Add(s2, s3)));
+        for (; c < count; c++)
+            sum += (double)(x[c] - origin) * (x[c] - origin);
+        return sum;
     }
 }

@@ -1,0 +1,69 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace HiggsAudio.Compute.Cpu.Kernels;
+
+/// <summary>Rotary position embedding (arXiv:2104.09864) of queries in place, and of keys on their way to the cache; values are copied there.</summary>
+internal static unsafe class Rotation
+{
+    public static void RotateAndAppend(CpuThreads threads, Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer)
+    {
+        int width = q.Columns + 2 * k.Columns;
+        int perChunk = (long)q.Rows * width < Elementwise.WorthSharing ? q.Rows : Math.Max(1, Elementwise.Chunk / width);
+        threads.Run(new Job(q, k, v, rotary, rows, layer, perChunk), (q.Rows + perChunk - 1) / perChunk);
+    }
+
+    private readonly struct Job(Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, int perChunk) : IChunkedJob
+    {
+        public void Execute(int chunk)
+        {
+            for (int r = chunk * perChunk, end = Math.Min(q.Rows, r + perChunk); r < end; r++)
+                Row(r);
+        }
+
+        private void Row(int row)
+        {
+            var cache = (CpuKvCache)rows.Caches[row];
+            (int page, int slot) = Math.DivRem(rows.Slots[row], CpuKvCache.PageSlots);
+            int dim = rotary.HeadDim;
+            fixed (float* cosines = rotary[rows.Positions[row]])
+            {
+                for (int c = 0; c < q.Columns; c += dim)
+                    Rotate(q.Row(row) + c, cosines, dim / 2, q.Row(row) + c);
+                for (int c = 0; c < k.Columns; c += dim)
+                {
+                    Rotate(k.Row(row) + c, cosines, dim / 2, cache.Keys(layer, c / dim, page) + (nint)slot * dim);
+                    new ReadOnlySpan<float>(v.Row(row) + c, dim).CopyTo(new Span<float>(cache.Values(layer, c / dim, page) + (nint)slot * dim, dim));
+                }
+            }
+        }
+    }
+
+    private static void Rotate(float* x, float* cosines, int half, float* y)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            Rotate<Lanes512, Vector512<float>>(x, cosines, half, y);
+        else if (Vector256.IsHardwareAccelerated)
+            Rotate<Lanes256, Vector256<float>>(x, cosines, half, y);
+        else if (Vector128.IsHardwareAccelerated)
+            Rotate<Lanes128, Vector128<float>>(x, cosines, half, y);
+        else
+            Rotate<SingleLane, float>(x, cosines, half, y);
+    }
+
+    // Cosines, then sines; products are rounded before they are added, as the reference does.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rotate<TLanes, TVector>(float* x, float* cosines, int half, float* y) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    {
+        float* sines = cosines + half;
+        int i = 0;
+        for (; i <= half - TLanes.Count; i += TLanes.Count)
+        {
+            TVector a = TLanes.Load(x + i), b = TLanes.Load(x + half + i), cosine = TLanes.Load(cosines + i), sine = TLanes.Load(sines + i);
+            TLanes.Store(TLanes.Subtract(TLanes.Multiply(a, cosine), TLanes.Multiply(b, sine)), y + i);
+            TLanes.Store(TLanes.Add(TLanes.Multiply(b, cosine), TLanes.Multiply(a, sine)), y + half + i);
+        }
+        for (; i < half; i++)
+            (y[i], y[half + i]) = (x[i] * cosines[i] - x[half + i] * sines[i], x[half + i] * cosines[i] + x[i] * sines[i]);
+    }
+}

@@ -1,0 +1,261 @@
+using NUnit.Framework;
+
+namespace HiggsAudio.Compute.Tests;
+
+public abstract partial class BackendContract
+{
+    /// <summary>Caches of some sequences in the lane under test and in the reference's.</summary>
+    private sealed class Caches(BackendContract owner, int count, KvCacheShape shape) : IDisposable
+    {
+        public KvCache[] Tested { get; } = [.. Enumerable.Range(0, count).Select(_ => owner.Device.CreateKvCache(shape))];
+
+        public KvCache[] Expected { get; } = [.. Enumerable.Range(0, count).Select(_ => owner._referenceDevice.CreateKvCache(shape))];
+
+        public RotaryTable Rotary { get; } = new([.. Enumerable.Range(0, shape.HeadDim / 2).Select(i => MathF.Pow(10_000, -2f * i / shape.HeadDim))]);
+
+        public void Reserve(int slots)
+        {
+            foreach (KvCache cache in Tested.Concat(Expected))
+                cache.Reserve(slots);
+        }
+
+        public void Dispose()
+        {
+            foreach (KvCache cache in Tested.Concat(Expected))
+                cache.Dispose();
+        }
+
+        /// <summary>A pass over rows of (sequence, position, slot), with hidden slots of (sequence, slot), in both lanes.</summary>
+        public Pair Attend(int layer, Pair q, Pair k, Pair v, (int Sequence, int Position, int Slot)[] rows, (int Sequence, int Slot)[] hidden, Pair into = default)
+        {
+            Matrix tested = One(owner.Lane, Tested, layer, q.Tested, k.Tested, v.Tested, rows, hidden, into.Tested);
+            return new Pair(tested, One(owner.Reference, Expected, layer, q.Expected, k.Expected, v.Expected, rows, hidden, into.Expected));
+        }
+
+        public Matrix One(Backend lane, KvCache[] caches, int layer, Matrix q, Matrix k, Matrix v, (int Sequence, int Position, int Slot)[] rows, (int Sequence, int Slot)[] hidden, Matrix into = default)
+        {
+            var map = new RowMap();
+            foreach ((int sequence, int position, int slot) in rows)
+                map.Add(caches[sequence], position, slot);
+            foreach ((int sequence, int slot) in hidden)
+                map.Hide(caches[sequence], slot);
+            return lane.RotateAppendAttend(q, k, v, Rotary, map, layer, into);
+        }
+    }
+
+    public static IEnumerable<TestCaseData> HeadCases() =>
+        from heads in new[] { (1, 1), (2, 2), (1, 3), (2, 4), (1, 5), (1, 8), (8, 3), (1, 40) }
+        from dim in new[] { 2, 6, 16, 20, 64, 128 }
+        where heads.Item1 * heads.Item2 * dim <= 3072
+        select new TestCaseData(heads.Item1, heads.Item2, dim);
+
+    [TestCaseSource(nameof(HeadCases))]
+    public void Attention_over_a_cache_works_for_any_heads(int keyValueHeads, int group, int dim)
+    {
+        using var caches = new Caches(this, 1, new KvCacheShape(2, keyValueHeads, dim));
+        caches.Reserve(50);
+        int slot = 0;
+        foreach (int count in new[] { 1, 5, 37, 1, 1 })
+        {
+            Pair q = RandomMatrix(count, keyValueHeads * group * dim, 3), k = RandomMatrix(count, keyValueHeads * dim, 2), v = RandomMatrix(count, keyValueHeads * dim, 1);
+            Pair y = Destination(count, keyValueHeads * group * dim, 5);
+            (int, int, int)[] rows = [.. Enumerable.Range(slot, count).Select(s => (0, s, s))];
+
+            caches.Attend(1, q, k, v, rows, [], y);
+
+            AssertEqual(y, 5e-6);
+            slot += count;
+        }
+    }
+
+    [Test]
+    public void Keys_are_rotated_and_values_kept_as_they_are([Values(1, 300)] int rows)
+    {
+        using var caches = new Caches(this, 1, new KvCacheShape(3, 2, 24));
+        caches.Reserve(rows + 100);
+        Pair q = RandomMatrix(rows, 96), k = RandomMatrix(rows, 48), v = RandomMatrix(rows, 48);
+        float[] values = Lane.Read(v.Tested);
+
+        caches.Attend(2, q, k, v, [.. Enumerable.Range(0, rows).Select(r => (0, 7 + r, 100 + r))], [.. Enumerable.Range(0, 100).Select(s => (0, s))]);
+
+        float[] key = new float[48], value = new float[48], expected = new float[48], ignored = new float[48];
+        for (int r = 0; r < rows; r++)
+        {
+            caches.Tested[0].Read(2, 100 + r, key, value);
+            caches.Expected[0].Read(2, 100 + r, expected, ignored);
+            Assert.That(key, Is.EqualTo(expected).Within(1e-6f));
+            Assert.That(value, Is.EqualTo(values[(r * 48)..((r + 1) * 48)]));
+        }
+    }
+
+    [Test]
+    public void Attention_may_write_over_its_queries()
+    {
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 2, 16));
+        caches.Reserve(600);
+        Pair first = RandomMatrix(500, 64), k = RandomMatrix(500, 32), v = RandomMatrix(500, 32);
+        AssertEqual(caches.Attend(0, first, k, v, [.. Enumerable.Range(0, 500).Select(s => (0, s, s))], [], into: first), 5e-6);
+
+        Pair next = RandomMatrix(1, 64);
+        AssertEqual(caches.Attend(0, next, RandomMatrix(1, 32), v.Rows(0..1), [(0, 500, 500)], [], into: next), 5e-6);
+    }
+
+    [Test]
+    public void Sequences_in_one_pass_do_not_see_each_other([Values(3, 64)] int dim)
+    {
+        dim += dim % 2;
+        const int Sequences = 5;
+        using var caches = new Caches(this, Sequences, new KvCacheShape(1, 2, dim));
+        caches.Reserve(700);
+        var next = new int[Sequences];
+        for (int pass = 0; pass < 8; pass++)
+        {
+            var rows = new List<(int, int, int)>();
+            for (int run = 0; run < 7; run++)
+            {
+                // Runs of one sequence may come twice in a pass, as text and audio rows do.
+                int sequence = _random.Next(Sequences), count = _random.Next(4) == 0 ? _random.Next(1, 70) : 1;
+                for (int i = 0; i < count; i++, next[sequence]++)
+                    rows.Add((sequence, next[sequence] + 3, next[sequence]));
+            }
+            Pair q = RandomMatrix(rows.Count, 6 * dim), k = RandomMatrix(rows.Count, 2 * dim), v = RandomMatrix(rows.Count, 2 * dim);
+
+            AssertEqual(caches.Attend(0, q, k, v, [.. rows], []), 5e-6);
+        }
+    }
+
+    [Test]
+    public void Rows_of_a_pass_see_the_keys_of_all_earlier_slots_of_the_pass()
+    {
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 1, 32));
+        caches.Reserve(40);
+        int[] slots = [.. Enumerable.Range(0, 40).Where(s => s % 3 != 0), .. Enumerable.Range(0, 40).Where(s => s % 3 == 0)];
+        Pair q = RandomMatrix(40, 96), k = RandomMatrix(40, 32), v = RandomMatrix(40, 32);
+
+        AssertEqual(caches.Attend(0, q, k, v, [.. slots.Select(s => (0, s, s))], []), 5e-6);
+    }
+
+    [Test]
+    public void Hidden_slots_have_no_weight_even_if_nobody_wrote_them()
+    {
+        using var caches = new Caches(this, 2, new KvCacheShape(1, 2, 16));
+        caches.Reserve(400);
+        // Nobody ever writes the slots 0 to 2 and 70 to 99.
+        (int, int)[] hidden = [.. Enumerable.Range(0, 3).Concat(Enumerable.Range(70, 30)).Append(310).Select(s => (0, s)), (1, 4), (0, 399), (0, 5000)];
+        (int, int, int)[] rows = [.. Enumerable.Range(3, 67).Concat(Enumerable.Range(100, 250)).Select(s => (0, s, s)), .. Enumerable.Range(0, 20).Select(s => (1, s, s))];
+        Pair q = RandomMatrix(rows.Length, 96), k = RandomMatrix(rows.Length, 32), v = RandomMatrix(rows.Length, 32);
+        AssertEqual(caches.Attend(0, q, k, v, rows, hidden), 5e-6);
+
+        Pair one = RandomMatrix(1, 96);
+        AssertEqual(caches.Attend(0, one, RandomMatrix(1, 32), v.Rows(0..1), [(0, 350, 350)], hidden), 5e-6);
+    }
+
+    [Test]
+    public void A_row_that_sees_nothing_gives_zeros()
+    {
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 1, 8));
+        caches.Reserve(300);
+        (int, int)[] hidden = [.. Enumerable.Range(0, 299).Select(s => (0, s))];
+        Pair q = RandomMatrix(4, 24), k = RandomMatrix(4, 8), v = RandomMatrix(4, 8);
+
+        Pair y = caches.Attend(0, q, k, v, [(0, 0, 0), (0, 1, 1), (0, 298, 298), (0, 299, 299)], hidden);
+
+        AssertEqual(y);
+        Assert.That(Lane.Read(y.Tested[..3]), Is.All.EqualTo(0f));
+        Assert.That(Lane.Read(y.Tested[3..]), Is.All.Not.EqualTo(0f));
+    }
+
+    [Test]
+    public void Attention_reaches_over_long_contexts([Values(1, 3, 40)] int rows, [Values(16, 20)] int dim)
+    {
+        const int Slots = 1500;
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 2, dim));
+        caches.Reserve(Slots);
+        Pair k = RandomMatrix(Slots, 2 * dim, scale: 2), v = RandomMatrix(Slots, 2 * dim), q = RandomMatrix(Slots, 6 * dim, scale: 2);
+        (int, int, int)[] all = [.. Enumerable.Range(0, Slots).Select(s => (0, s, s))];
+        for (int first = 0; first < Slots - rows; first += 200)
+            caches.Attend(0, q.Rows(first..Math.Min(first + 200, Slots - rows)), k.Rows(first..Math.Min(first + 200, Slots - rows)), v.Rows(first..Math.Min(first + 200, Slots - rows)), all[first..Math.Min(first + 200, Slots - rows)], []);
+
+        AssertEqual(caches.Attend(0, q.Rows((Slots - rows)..Slots), k.Rows((Slots - rows)..Slots), v.Rows((Slots - rows)..Slots), all[(Slots - rows)..], []), 5e-6);
+    }
+
+    [Test]
+    public void Large_scores_do_not_overflow()
+    {
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 1, 16));
+        caches.Reserve(100);
+        Pair q = RandomMatrix(100, 48, scale: 100), k = RandomMatrix(100, 16, scale: 100), v = RandomMatrix(100, 16);
+
+        AssertEqual(caches.Attend(0, q, k, v, [.. Enumerable.Range(0, 100).Select(s => (0, s, s))], []), 2e-3);
+    }
+
+    [Test]
+    public void A_prefill_at_once_in_pieces_and_row_by_row_gives_the_same_numbers([Values(1, 3)] int group, [Values(10, 128)] int dim)
+    {
+        const int Rows = 330, Heads = 2;
+        using var caches = new Caches(this, 3, new KvCacheShape(1, Heads, dim));
+        caches.Reserve(Rows);
+        float[] queries = NormalValues(Rows * Heads * group * dim), keys = NormalValues(Rows * Heads * dim), values = NormalValues(Rows * Heads * dim);
+        float[][] results = [.. new[] { Rows, 50, 1 }.Select((piece, sequence) => Prefill(piece, sequence))];
+
+        Assert.That(results[1], Is.EqualTo(results[0]));
+        Assert.That(results[2], Is.EqualTo(results[0]));
+
+        float[] Prefill(int piece, int sequence)
+        {
+            Matrix q = Lane.Upload(queries, Rows, Heads * group * dim), k = Lane.Upload(keys, Rows, Heads * dim), v = Lane.Upload(values, Rows, Heads * dim);
+            for (int first = 0; first < Rows; first += piece)
+            {
+                Range rows = first..Math.Min(Rows, first + piece);
+                caches.One(Lane, caches.Tested, 0, q[rows], k[rows], v[rows], [.. Enumerable.Range(first, rows.End.Value - first).Select(s => (sequence, s, s))], [], into: q[rows]);
+            }
+            return Lane.Read(q);
+        }
+    }
+
+    [Test]
+    public void A_row_gives_the_same_numbers_alone_and_among_others()
+    {
+        const int Dim = 32, Heads = 2, Group = 3, Sequences = 12;
+        using var caches = new Caches(this, Sequences, new KvCacheShape(2, Heads, Dim));
+        caches.Reserve(600);
+        (int, int, int)[] rows = [.. Enumerable.Range(0, Sequences).Select(s => (s, 40 * s + 17, 40 * s + 17))];
+        for (int s = 0; s < Sequences; s++)
+        {
+            int slots = 40 * s + 17;
+            Matrix k = RandomMatrix(slots, Heads * Dim).Tested, v = RandomMatrix(slots, Heads * Dim).Tested, q = RandomMatrix(slots, Heads * Group * Dim).Tested;
+            foreach (int layer in new[] { 0, 1 })
+                caches.One(Lane, caches.Tested, layer, Lane.Copy(q), Lane.Copy(k), v, [.. Enumerable.Range(0, slots).Select(i => (s, i, i))], []);
+        }
+        Matrix queries = RandomMatrix(Sequences, Heads * Group * Dim).Tested, keys = RandomMatrix(Sequences, Heads * Dim).Tested, values = RandomMatrix(Sequences, Heads * Dim).Tested;
+
+        Matrix together = caches.One(Lane, caches.Tested, 0, Lane.Copy(queries), Lane.Copy(keys), values, rows, []);
+
+        for (int r = 0; r < Sequences; r++)
+        {
+            Range row = r..(r + 1);
+            Matrix alone = caches.One(Lane, caches.Tested, 1, Lane.Copy(queries[row]), Lane.Copy(keys[row]), values[row], rows[row], []);
+            Assert.That(Lane.Read(alone), Is.EqualTo(Lane.Read(together[row])), $"row {r}");
+        }
+    }
+
+    [Test]
+    public void SelfAttention_lets_all_rows_see_all_rows([Values(1, 2, 17, 33, 300)] int rows, [Values(1, 3)] int heads, [Values(1, 6, 16, 64)] int dim)
+    {
+        Pair all = RandomMatrix(rows, 3 * heads * dim), y = Destination(rows, heads * dim, 3);
+        Pair q = all.Slice(0, heads * dim), k = all.Slice(heads * dim, heads * dim), v = all.Slice(2 * heads * dim, heads * dim);
+
+        Lane.SelfAttention(q.Tested, k.Tested, v.Tested, heads, into: y.Tested);
+        Reference.SelfAttention(q.Expected, k.Expected, v.Expected, heads, into: y.Expected);
+
+        AssertEqual(y, 5e-6);
+    }
+
+    [Test]
+    public void SelfAttention_may_write_over_its_queries()
+    {
+        Pair q = RandomMatrix(100, 48), k = RandomMatrix(100, 48), v = RandomMatrix(100, 48);
+
+        AssertEqual(new Pair(Lane.SelfAttention(q.Tested, k.Tested, v.Tested, 3, into: q.Tested), Reference.SelfAttention(q.Expected, k.Expected, v.Expected, 3)), 5e-6);
+    }
+}
