@@ -1,7 +1,5 @@
-using System.Buffers.Binary;
-using System.Runtime.InteropServices;
-using System.Text.Json;
 using System.Text.RegularExpressions;
+using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Testing;
 using NUnit.Framework;
 
@@ -64,7 +62,7 @@ public sealed partial class ResamplerFixtureTests
     private static IEnumerable<TestCaseData> Cases(string kind) =>
         from folder in Golden.Folders("resample")
         from file in Directory.GetFiles(folder, "*.safetensors").Order(StringComparer.Ordinal)
-        from name in Header(file).Keys
+        from name in Names(file)
         let match = Name().Match(name)
         where match.Success && match.Groups["kind"].Value == kind
         select new TestCaseData(file, name, int.Parse(match.Groups["from"].Value), int.Parse(match.Groups["to"].Value))
@@ -80,24 +78,13 @@ public sealed partial class ResamplerFixtureTests
 
     private static Dictionary<string, float[]> Read(string file)
     {
-        byte[] bytes = File.ReadAllBytes(file);
-        int start = 8 + (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
-        return Header(file).ToDictionary(t => t.Key, t =>
-            MemoryMarshal.Cast<byte, float>(bytes.AsSpan(start + t.Value.Start, t.Value.End - t.Value.Start)).ToArray());
+        using var checkpoint = Checkpoint.Open(file);
+        return checkpoint.Tensors.ToDictionary(t => t.Key, t => t.Value.ToFloats());
     }
 
-    private static Dictionary<string, (int Start, int End)> Header(string file)
+    private static List<string> Names(string file)
     {
-        using FileStream stream = File.OpenRead(file);
-        var length = new byte[8];
-        stream.ReadExactly(length);
-        var header = new byte[BinaryPrimitives.ReadInt64LittleEndian(length)];
-        stream.ReadExactly(header);
-        using JsonDocument json = JsonDocument.Parse(header);
-        return json.RootElement.EnumerateObject().Where(t => t.Name != "__metadata__").ToDictionary(t => t.Name, t =>
-        {
-            JsonElement offsets = t.Value.GetProperty("data_offsets");
-            return (offsets[0].GetInt32(), offsets[1].GetInt32());
-        });
+        using var checkpoint = Checkpoint.Open(file);
+        return [.. checkpoint.Tensors.Keys];
     }
 }
