@@ -103,6 +103,19 @@ public sealed class WeightReader
     /// <summary>A vector by its whole name, or null if there is none.</summary>
     public Weight? OptionalVector(string name, int length) => Has(name) ? Vector(name, length) : null;
 
+    /// <summary>A vector by its whole name, cut into equal parts: the bias of a convolution in groups.</summary>
+    public Weight[] GroupedVector(string name, int length, int groups)
+    {
+        float[]? values = Find(name, [length])?.ToFloats();
+        int size = length / groups;
+        var parts = new Weight[groups];
+        for (int g = 0; g < groups; g++)
+            parts[g] = values is null
+                ? new MissingWeight(1, size)
+                : _shared.Device.CreateWeight(values.AsSpan(g * size, size), 1, size, WeightUse.Vector, WeightFormat.Float32);
+        return parts;
+    }
+
     /// <summary>
     /// The weight of a convolution, stored as torch's [outputs, inputs / groups, kernel], plain or with weight norm (arXiv:1602.07868).
     /// </summary>
