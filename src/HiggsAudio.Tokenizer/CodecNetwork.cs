@@ -14,7 +14,6 @@ internal sealed class CodecNetwork
 {
     // Zeros around the samples that the semantic model hears; the acoustic encoder's are this times the downsampling factor.
     private const int SemanticPadding = 160;
-    private const int WindowFrames = 512;
 
     private readonly AudioCodecConfig _config;
     private readonly Resampler _semanticResampler;
@@ -44,6 +43,9 @@ internal sealed class CodecNetwork
 
     /// <summary>See <see cref="AudioCodec.DecoderReachFrames"/>.</summary>
     public int DecoderReachFrames => _decoder.ReachFrames;
+
+    /// <summary>The longest clip that can be encoded, in samples: its largest activation is the semantic model's first.</summary>
+    public long MostSamples => (long)_encoders!.Hubert.MostSamples * _config.SampleRate / _config.SemanticSampleRate;
 
     /// <summary>Samples that are padded to, if fewer are too few for a single frame; else the number itself.</summary>
     public int PaddedLength(int samples)
@@ -143,7 +145,7 @@ internal sealed class CodecNetwork
     private void EncodeAcoustic(Backend ops, ReadOnlySpan<float> samples, int padding, Matrix into, CancellationToken cancellationToken)
     {
         using var scope = ops.Scratch();
-        _encoders!.Acoustic.Forward(ops, ops.Upload(samples, samples.Length, 1), padding, into, WindowFrames, cancellationToken);
+        _encoders!.Acoustic.Forward(ops, ops.Upload(samples, samples.Length, 1), padding, into, cancellationToken);
     }
 
     private sealed class Encoders

@@ -6,11 +6,12 @@ namespace HiggsAudio.Acoustic;
 /// <summary>Samples to latent frames: the Descript audio codec's encoder (arXiv:2306.06546; dac.py, Encoder).</summary>
 internal sealed class AcousticEncoder
 {
+    private const int WindowSamples = 1 << 14;
+
     private static readonly Conv1dShape FirstShape = Conv1dShape.Same(7), LastShape = Conv1dShape.Same(3);
 
-    private readonly AcousticSizes _sizes;
+    private readonly int _width;
     private readonly int[] _ratios;
-    private readonly int _hop;
     private readonly Weight _conv1;
     private readonly Weight _conv1Bias;
     private readonly EncoderBlock[] _blocks;
@@ -20,8 +21,7 @@ internal sealed class AcousticEncoder
 
     public AcousticEncoder(WeightReader reader, AcousticSizes sizes, int[] ratios)
     {
-        (_sizes, _ratios) = (sizes, ratios);
-        _hop = ratios.Aggregate(1, (product, ratio) => product * ratio);
+        (_width, _ratios) = (sizes.Width, ratios);
         _conv1 = reader.Conv1d("conv1", sizes.Width, 1, FirstShape.Kernel);
         _conv1Bias = reader.Vector("conv1.bias", sizes.Width);
         _blocks = [.. ratios.Select((stride, i) => new EncoderBlock(reader.Scope($"block.{i}"), sizes.Width << i, stride))];
@@ -32,82 +32,77 @@ internal sealed class AcousticEncoder
     }
 
     /// <summary>Frames that a number of samples gives; 0 if they are too few.</summary>
-    public int Frames(int samples) => Frames(samples, _ratios);
-
-    /// <summary>Frames that a number of samples gives with some ratios.</summary>
-    public static int Frames(int samples, int[] ratios)
+    public int Frames(int samples)
     {
         int rows = samples;
-        foreach (int stride in ratios)
+        foreach (int stride in _ratios)
             rows = rows < 1 ? 0 : EncoderBlock.DownsamplingShape(stride).OutputRows(rows);
         return rows;
     }
 
-    /// <summary>Encodes samples in windows, so that memory does not grow with their number; exactly as if it were one.</summary>
     /// <param name="ops">The lane.</param>
     /// <param name="x">[samples, 1]</param>
     /// <param name="padding">Zero samples to imagine before and after.</param>
     /// <param name="into">[Frames(samples + 2 * padding), latent]</param>
-    /// <param name="windowFrames">Frames of one window.</param>
-    /// <param name="cancellationToken">Ends the work between windows.</param>
-    public void Forward(Backend ops, Matrix x, int padding, Matrix into, int windowFrames, CancellationToken cancellationToken)
-    {
-        for (int start = 0; start < into.Rows; start += windowFrames)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            int count = Math.Min(windowFrames, into.Rows - start);
-            ForwardWindow(ops, x, padding, start, into[start..(start + count)]);
-        }
-    }
-
-    // Window and reach begin at a whole frame of the padded samples, so that strides fall where they fall in the whole.
-    private void ForwardWindow(Backend ops, Matrix x, int padding, int startFrame, Matrix into)
+    /// <param name="cancellationToken">Ends the work between steps.</param>
+    public void Forward(Backend ops, Matrix x, int padding, Matrix into, CancellationToken cancellationToken)
     {
         using var scope = ops.Scratch();
-        int total = x.Rows + 2 * padding;
-        (long first, long last) = Reach(startFrame, startFrame + into.Rows - 1);
-        int skipped = (int)Math.Max(0, Math.Floor((double)first / _hop));
-        int from = skipped * _hop, to = (int)Math.Min(total, last + 1);   // of the padded samples
-        int firstSample = Math.Clamp(from - padding, 0, x.Rows), endSample = Math.Clamp(to - padding, firstSample, x.Rows);
-        int zerosBefore = Math.Clamp(padding - from, 0, to - from), zerosAfter = to - from - zerosBefore - (endSample - firstSample);
-        Matrix latent = ForwardWhole(ops, x[firstSample..endSample], zerosBefore, zerosAfter);
-        ops.Copy(latent[(startFrame - skipped)..(startFrame - skipped + into.Rows)], into: into);
-    }
-
-    private Matrix ForwardWhole(Backend ops, Matrix x, int zerosBefore, int zerosAfter)
-    {
-        var firstShape = FirstShape with { PaddingLeft = FirstShape.PaddingLeft + zerosBefore, PaddingRight = FirstShape.PaddingRight + zerosAfter };
-        int rows = firstShape.OutputRows(x.Rows);
-        long largest = (long)rows * _sizes.Width;
-        for (int i = 0, r = rows; i < _blocks.Length; i++)
+        int rows = EncoderBlock.DownsamplingShape(_ratios[0]).OutputRows(x.Rows + 2 * padding);
+        long largest = (long)rows * _blocks[0].Outputs;
+        for (int i = 1, r = rows; i < _blocks.Length; i++)
         {
             r = EncoderBlock.DownsamplingShape(_ratios[i]).OutputRows(r);
-            largest = Math.Max(largest, (long)r * Math.Max(_blocks[i].Outputs, _sizes.Latent));
+            largest = Math.Max(largest, (long)r * _blocks[i].Outputs);
         }
         Room current = new(ops, largest), next = new(ops, largest), spare = new(ops, largest);
-        Matrix y = ops.Conv1d(x, _conv1, _conv1Bias, firstShape, into: current.As(rows, _sizes.Width));
-        foreach (EncoderBlock block in _blocks)
+        Matrix y = current.As(rows, _blocks[0].Outputs);
+        ForwardFirstBlock(ops, x, padding, y, cancellationToken);
+        foreach (EncoderBlock block in _blocks.AsSpan(1))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             y = block.Forward(ops, y, next, spare);
             (current, next) = (next, current);
         }
         ops.Snake(y, _snake, into: y);
-        return ops.Conv1d(y, _conv2, _conv2Bias, LastShape, into: next.As(y.Rows, _sizes.Latent));
+        ops.Conv1d(y, _conv2, _conv2Bias, LastShape, into);
     }
 
-    // The samples that frames depend on, followed backwards from the last layer to the first.
-    private (long First, long Last) Reach(long first, long last)
+    // What has a row for every sample is by far the largest, and needs few of the samples around it: it is made in windows.
+    private void ForwardFirstBlock(Backend ops, Matrix x, int padding, Matrix into, CancellationToken cancellationToken)
     {
-        (first, last) = (first - LastShape.PaddingLeft, last + LastShape.PaddingRight);
-        foreach (int stride in _ratios.Reverse())
+        int stride = _ratios[0], total = x.Rows + 2 * padding, windowRows = Math.Max(1, WindowSamples / stride);
+        for (int start = 0; start < into.Rows; start += windowRows)
         {
-            Conv1dShape down = EncoderBlock.DownsamplingShape(stride);
-            (first, last) = (first * stride - down.PaddingLeft, last * stride - down.PaddingLeft + down.Kernel - 1);
-            foreach (int dilation in EncoderBlock.Dilations)
-            {
-                Conv1dShape wide = ResidualUnit.WideShape(dilation);
-                (first, last) = (first - wide.PaddingLeft, last + wide.PaddingRight);
-            }
+            cancellationToken.ThrowIfCancellationRequested();
+            using var scope = ops.Scratch();
+            int count = Math.Min(windowRows, into.Rows - start);
+            (long first, long last) = FirstBlockReach(start, start + count - 1, stride);
+            int skipped = (int)Math.Max(0, first) / stride;                          // whole rows, so that strides fall as in the whole
+            int from = skipped * stride, to = (int)Math.Min(total, last + 1);        // of the padded samples
+            int firstSample = Math.Clamp(from - padding, 0, x.Rows), endSample = Math.Clamp(to - padding, firstSample, x.Rows);
+            int zerosBefore = Math.Clamp(padding - from, 0, to - from), zerosAfter = to - from - zerosBefore - (endSample - firstSample);
+
+            long most = (long)(to - from) * _width;                                   // twice the width has half the rows, or fewer
+            Room current = new(ops, most), next = new(ops, most), spare = new(ops, most);
+            Matrix y = ops.Conv1d(x[firstSample..endSample], _conv1, _conv1Bias, Padded(zerosBefore, zerosAfter), into: current.As(to - from, _width));
+            y = _blocks[0].Forward(ops, y, next, spare);
+            ops.Copy(y[(start - skipped)..(start - skipped + count)], into: into[start..(start + count)]);
+        }
+    }
+
+    private static Conv1dShape Padded(int zerosBefore, int zerosAfter) =>
+        FirstShape with { PaddingLeft = FirstShape.PaddingLeft + zerosBefore, PaddingRight = FirstShape.PaddingRight + zerosAfter };
+
+    // The samples that rows after the first block depend on, followed backwards.
+    private static (long First, long Last) FirstBlockReach(long first, long last, int stride)
+    {
+        Conv1dShape down = EncoderBlock.DownsamplingShape(stride);
+        (first, last) = (first * stride - down.PaddingLeft, last * stride - down.PaddingLeft + down.Kernel - 1);
+        foreach (int dilation in EncoderBlock.Dilations)
+        {
+            Conv1dShape wide = ResidualUnit.WideShape(dilation);
+            (first, last) = (first - wide.PaddingLeft, last + wide.PaddingRight);
         }
         return (first - FirstShape.PaddingLeft, last + FirstShape.PaddingRight);
     }

@@ -53,6 +53,9 @@ internal sealed class Hubert
             .Select(i => new HubertLayer(encoder.Scope($"layers.{i}"), width, sizes.FeedForwardWidth, config.Heads, _epsilon))];
     }
 
+    /// <summary>More samples than this make an activation of more values than can be counted.</summary>
+    public int MostSamples => (int)Math.Min(int.MaxValue - 10_000, (long)int.MaxValue / _sizes.ConvolutionWidths.Max() * _strides[0]) - 1000;
+
     /// <summary>Frames that a number of samples gives; 0 if they are too few.</summary>
     public int Frames(int samples)
     {
