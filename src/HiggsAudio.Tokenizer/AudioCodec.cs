@@ -211,6 +211,14 @@ public sealed class AudioCodec : IDisposable
         return samples;
     }
 
+    private float[] MonoAtCodecRate(Waveform waveform)
+    {
+        CheckSamples(waveform.Samples);
+        return waveform.SamplingRate == SamplingRate
+            ? waveform.Samples
+            : Resampler.HighQuality(waveform.SamplingRate, SamplingRate).Resample(waveform.Samples);
+    }
+
     private void CheckSamples(ReadOnlySpan<float> samples)
     {
         if (samples.IsEmpty)

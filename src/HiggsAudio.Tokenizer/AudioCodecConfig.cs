@@ -1,5 +1,6 @@
 using System.Text.Json;
 using HiggsAudio.Compute.Checkpoints;
+using HiggsAudio.Semantic;
 
 namespace HiggsAudio;
 
@@ -36,8 +37,8 @@ internal sealed record AudioCodecConfig
     /// <summary>Whether the semantic model's frames are averaged down to the codec's, rather than every n-th taken.</summary>
     public bool AveragesSemanticFrames { get; init; }
 
-    /// <summary>Dilations of the residual units in a block of the semantic encoder; one per unit.</summary>
-    public int[] SemanticDilations { get; init; } = [1, 1];
+    /// <summary>What of the semantic encoder its tensors do not tell.</summary>
+    public SemanticEncoderConfig SemanticEncoder { get; init; } = new();
 
     /// <summary>(latent + semantic width) / this = width of the quantizer; null if not stated.</summary>
     public double? VqScale { get; init; }
@@ -140,8 +141,6 @@ internal sealed record AudioCodecConfig
     private static AudioCodecConfig ParseTransformers(JsonConfig json, HubertConfig hubert)
     {
         JsonConfig acoustic = json.Section("acoustic_model_config") ?? throw json.Error("\"acoustic_model_config\" is missing");
-        if (json.Numbers("strides", 1, 64, mostItems: 12)?.Any(stride => stride != 1) ?? false)
-            throw json.Error("\"strides\" of the semantic encoder other than 1 are not supported");
         int[] ratios = acoustic.Numbers("downsampling_ratios", 2, 64, mostItems: 12)
             ?? throw json.Error("\"acoustic_model_config.downsampling_ratios\" is missing");
         return new AudioCodecConfig
@@ -152,7 +151,7 @@ internal sealed record AudioCodecConfig
             SemanticHop = json.Number("downsample_factor", 1, 100_000) ?? 320,
             DownsamplingRatios = json.CheckedProduct(ratios),
             UpsamplingRatios = json.CheckedProduct(acoustic.Numbers("upsampling_ratios", 2, 64, mostItems: 12) ?? ratios),
-            SemanticDilations = json.Numbers("block_dilations", 1, 1000, mostItems: 100) ?? [1, 1],
+            SemanticEncoder = SemanticEncoderConfig.Parse(json),
             Hubert = hubert,
             LatentWidth = acoustic.Size("hidden_size"),
             EncoderWidth = acoustic.Size("encoder_hidden_size"),

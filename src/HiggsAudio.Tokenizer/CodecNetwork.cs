@@ -158,7 +158,7 @@ internal sealed class CodecNetwork
             progress(0.5);
             Hubert = new Hubert(reader.Scope("semantic_model"), tensors.Hubert!, config.Hubert);
             progress(0.9);
-            Semantic = new SemanticEncoder(reader.Scope("encoder_semantic"), tensors.SemanticEncoder, config.SemanticDilations);
+            Semantic = new SemanticEncoder(reader.Scope("encoder_semantic"), tensors.SemanticEncoder, config.SemanticEncoder);
             int merged = AcousticWidth + SemanticWidth;
             (Merge, MergeBias) = (reader.Linear("fc", tensors.Quantizer.Width, merged), reader.Vector("fc.bias", tensors.Quantizer.Width));
         }

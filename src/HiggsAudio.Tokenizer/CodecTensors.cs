@@ -27,10 +27,12 @@ internal sealed class CodecTensors
         RefuseOtherModels();
         Quantizer = ReadQuantizer(config);
         Decoder = ReadDecoder(config);
-        if (!decodeOnly)
-            (Encoder, Hubert, SemanticEncoder) = (ReadEncoder(config), ReadHubert(config.Hubert), ReadSemanticEncoder(config));
-        if (!decodeOnly)
-            CheckMerge(config);
+        if (decodeOnly)
+            return;
+        if (!_tensors.Keys.Any(name => name.StartsWith("acoustic_encoder.", StringComparison.Ordinal)))
+            throw new CheckpointException(checkpoint.Path, null, "has no encoder: it can only decode (AudioCodecOptions.DecodeOnly)");
+        (Encoder, Hubert, SemanticEncoder) = (ReadEncoder(config), ReadHubert(config.Hubert), ReadSemanticEncoder(config));
+        CheckMerge(config);
     }
 
     public QuantizerSizes Quantizer { get; }
@@ -45,16 +47,17 @@ internal sealed class CodecTensors
 
     private QuantizerSizes ReadQuantizer(AudioCodecConfig config)
     {
-        (string embed, string post) = ("quantizer.quantizers.0.codebook.embed", "fc2.weight");
+        (string embed, string projection, string post) = ("quantizer.quantizers.0.codebook.embed", "quantizer.quantizers.0.project_out.weight", "fc2.weight");
         ReadOnlySpan<long> first = Shape(embed, 2);
         int codebooks = Count(i => $"quantizer.quantizers.{i}.codebook.embed");
         Check(embed, "entries", first[0], config.CodebookSize);
         if (config.Codebooks is { } stated && stated.Value != codebooks)
             throw Error(embed, $"there are {codebooks} codebooks, but \"{stated.Key}\" is {stated.Value} in {config.Path}");
-        int width = (int)Shape(post, 2)[1];
-        if (config.CodebookWidth is not null || first[1] != width)
-            Check(embed, "columns", first[1], config.CodebookWidth ?? new StatedSize("codebook_dim", width));
-        return new QuantizerSizes(codebooks, (int)first[0], (int)first[1], width);
+        Check(embed, "columns", first[1], config.CodebookWidth);
+        long width = _tensors.ContainsKey(projection) ? Shape(projection, 2)[0] : first[1];
+        if (Shape(post, 2)[1] != width)
+            throw Error(post, $"has {Shape(post, 2)[1]} inputs, but the quantizer's width is {width}");
+        return new QuantizerSizes(codebooks, (int)first[0], (int)first[1], (int)width);
     }
 
     private AcousticSizes ReadDecoder(AudioCodecConfig config)
@@ -132,13 +135,12 @@ internal sealed class CodecTensors
         for (int i = 0; i < blocks.Length; i++)
         {
             int units = Count(u => $"{Blocks}.{i}.res_units.{u}.conv1.weight");
-            if (units != config.SemanticDilations.Length)
-                throw Error($"{Blocks}.{i}.conv.weight", $"its block has {units} residual units, expected {config.SemanticDilations.Length}");
+            if (units != config.SemanticEncoder.Dilations.Length)
+                throw Error($"{Blocks}.{i}.conv.weight", $"its block has {units} residual units, expected {config.SemanticEncoder.Dilations.Length}");
             ReadOnlySpan<long> conv = Shape($"{Blocks}.{i}.conv.weight", 3);
-            long unitKernel = units == 0 ? 1 : Shape($"{Blocks}.{i}.res_units.0.conv1.weight", 3)[2];
-            blocks[i] = new SemanticBlockSizes((int)conv[1], (int)conv[0], (int)conv[2], (int)unitKernel);
+            blocks[i] = new SemanticBlockSizes((int)conv[1], (int)conv[0]);
         }
-        return new SemanticEncoderSizes((int)first[1], (int)first[0], (int)first[2], blocks);
+        return new SemanticEncoderSizes((int)first[1], (int)first[0], blocks);
     }
 
     private void CheckMerge(AudioCodecConfig config)
@@ -219,11 +221,11 @@ internal sealed record QuantizerSizes(int Codebooks, int CodebookSize, int Codeb
 internal sealed record HubertSizes(int[] ConvolutionWidths, int[] ConvolutionKernels, int Width, int Layers, int FeedForwardWidth, int PositionKernel, int PositionGroups);
 
 /// <summary>The semantic encoder.</summary>
-internal sealed record SemanticEncoderSizes(int Inputs, int Width, int Kernel, SemanticBlockSizes[] Blocks)
+internal sealed record SemanticEncoderSizes(int Inputs, int Width, SemanticBlockSizes[] Blocks)
 {
     /// <summary>Width of its result.</summary>
     public int Outputs => Blocks.Length == 0 ? Width : Blocks[^1].Outputs;
 }
 
 /// <summary>A block of the semantic encoder.</summary>
-internal sealed record SemanticBlockSizes(int Inputs, int Outputs, int Kernel, int UnitKernel);
+internal sealed record SemanticBlockSizes(int Inputs, int Outputs);

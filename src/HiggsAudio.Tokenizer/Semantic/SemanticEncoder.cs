@@ -24,11 +24,13 @@ internal sealed class SemanticResidualUnit(WeightReader reader, int width, int k
 }
 
 /// <summary>Residual units and a convolution, all at the same rate (semantic_module.py, EncoderBlock with stride 1).</summary>
-internal sealed class SemanticBlock(WeightReader reader, SemanticBlockSizes sizes, int[] dilations)
+internal sealed class SemanticBlock(WeightReader reader, SemanticBlockSizes sizes, SemanticEncoderConfig config)
 {
-    private readonly SemanticResidualUnit[] _units =
-        [.. dilations.Select((dilation, i) => new SemanticResidualUnit(reader.Scope($"res_units.{i}"), sizes.Inputs, sizes.UnitKernel, dilation))];
-    private readonly Weight _conv = reader.Conv1d("conv", sizes.Outputs, sizes.Inputs, sizes.Kernel);
+    private static readonly Conv1dShape Shape = Conv1dShape.Same(3);   // not the configuration's kernel, see EncoderBlock
+
+    private readonly SemanticResidualUnit[] _units = [.. config.Dilations.Select((dilation, i) =>
+        new SemanticResidualUnit(reader.Scope($"res_units.{i}"), sizes.Inputs, config.UnitKernel, dilation))];
+    private readonly Weight _conv = reader.Conv1d("conv", sizes.Outputs, sizes.Inputs, Shape.Kernel);
     private readonly Weight? _convBias = reader.OptionalVector("conv.bias", sizes.Outputs);
 
     /// <param name="ops">The lane.</param>
@@ -39,17 +41,17 @@ internal sealed class SemanticBlock(WeightReader reader, SemanticBlockSizes size
     {
         foreach (SemanticResidualUnit unit in _units)
             unit.Forward(ops, x);
-        return ops.Conv1d(x, _conv, _convBias, Conv1dShape.Same(sizes.Kernel), into);
+        return ops.Conv1d(x, _conv, _convBias, Shape, into);
     }
 }
 
 /// <summary>Refines the semantic model's frames before they meet the acoustic ones (X-Codec, arXiv:2408.17175; semantic_module.py, Encoder).</summary>
-internal sealed class SemanticEncoder(WeightReader reader, SemanticEncoderSizes sizes, int[] dilations)
+internal sealed class SemanticEncoder(WeightReader reader, SemanticEncoderSizes sizes, SemanticEncoderConfig config)
 {
-    private readonly Weight _conv = reader.Conv1d("conv", sizes.Width, sizes.Inputs, sizes.Kernel);
+    private readonly Weight _conv = reader.Conv1d("conv", sizes.Width, sizes.Inputs, config.Kernel);
     private readonly Weight? _convBias = reader.OptionalVector("conv.bias", sizes.Width);
     private readonly SemanticBlock[] _blocks =
-        [.. sizes.Blocks.Select((block, i) => new SemanticBlock(reader.Scope($"conv_blocks.{i}"), block, dilations))];
+        [.. sizes.Blocks.Select((block, i) => new SemanticBlock(reader.Scope($"conv_blocks.{i}"), block, config))];
 
     /// <param name="ops">The lane.</param>
     /// <param name="x">[frames, inputs]</param>
@@ -57,7 +59,7 @@ internal sealed class SemanticEncoder(WeightReader reader, SemanticEncoderSizes 
     public void Forward(Backend ops, Matrix x, Matrix into)
     {
         using var scope = ops.Scratch();
-        Conv1dShape shape = Conv1dShape.Same(sizes.Kernel);
+        Conv1dShape shape = Conv1dShape.Same(config.Kernel);
         Matrix y = ops.Conv1d(x, _conv, _convBias, shape, _blocks.Length == 0 ? into : default);
         for (int i = 0; i < _blocks.Length; i++)
             y = _blocks[i].Forward(ops, y, i == _blocks.Length - 1 ? into : default);
