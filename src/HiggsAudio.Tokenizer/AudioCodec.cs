@@ -120,19 +120,19 @@ public sealed class AudioCodec : IDisposable
     }
 
     /// <summary>
-    /// Encodes sound: channels are averaged, the rate is changed to the codec's with <see cref="Resampler.HighQuality"/>, and what is too
-    /// short for a frame is padded with silence. The whole clip is heard at once, so parts of a clip do not give parts of its codes.
+    /// Encodes sound: the rate is changed to the codec's with <see cref="Resampler.HighQuality"/>, and what is too short for a frame is
+    /// padded with silence. The whole clip is heard at once, so parts of a clip do not give parts of its codes.
     /// </summary>
     /// <param name="waveform">At least one sample.</param>
     /// <param name="cancellationToken">Ends the work between steps.</param>
     /// <returns>One code per codebook and frame; the last frame may hold less than a frame's samples, or be left out if it does.</returns>
-    /// <exception cref="ArgumentException">The sound is empty, too long (about 20 minutes), or a sample is not a finite number.</exception>
+    /// <exception cref="ArgumentException">The sound is empty, or too long (about 20 minutes).</exception>
     /// <exception cref="InvalidOperationException">The codec was loaded to decode only.</exception>
     /// <exception cref="OperationCanceledException">The work was ended.</exception>
     public AudioCodes Encode(Waveform waveform, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(waveform);
-        return EncodeMono(MonoAtCodecRate(waveform), cancellationToken);
+        return EncodeMono(waveform.ResampleTo(SamplingRate).Span, cancellationToken);
     }
 
     /// <summary>As <see cref="Encode"/>, on another thread.</summary>
@@ -140,21 +140,25 @@ public sealed class AudioCodec : IDisposable
         Task.Run(() => Encode(waveform, cancellationToken), cancellationToken);
 
     /// <summary>Encodes samples at the codec's rate.</summary>
-    internal AudioCodes EncodeMono(float[] samples, CancellationToken cancellationToken = default)
+    internal AudioCodes EncodeMono(ReadOnlySpan<float> samples, CancellationToken cancellationToken = default)
     {
         using LanePool.Rental rental = _lanes.Rent();
         return EncodeMono(rental.Lane, samples, cancellationToken);
     }
 
     /// <summary>Encodes samples at the codec's rate on a given lane.</summary>
-    internal AudioCodes EncodeMono(Backend ops, float[] samples, CancellationToken cancellationToken = default)
+    internal AudioCodes EncodeMono(Backend ops, ReadOnlySpan<float> samples, CancellationToken cancellationToken = default)
     {
         if (!CanEncode)
             throw new InvalidOperationException("This codec was loaded to decode only (AudioCodecOptions.DecodeOnly): it cannot encode.");
         CheckSamples(samples);
         int length = _network.PaddedLength(samples.Length);
         if (length != samples.Length)
-            Array.Resize(ref samples, length);
+        {
+            var padded = new float[length];
+            samples.CopyTo(padded);
+            samples = padded;
+        }
         return new AudioCodes(Codebooks, _network.Encode(ops, samples, cancellationToken), FrameRate);
     }
 
@@ -166,6 +170,7 @@ public sealed class AudioCodec : IDisposable
     /// <param name="cancellationToken">Ends the work between windows of about 10 seconds.</param>
     /// <returns>Frames × <see cref="HopLength"/> samples at <see cref="SamplingRate"/>, one channel.</returns>
     /// <exception cref="ArgumentException">There are no frames, the number of codebooks is not this codec's, or a code is out of range.</exception>
+    /// <exception cref="InvalidOperationException">A sample is not a finite number: the weights are broken.</exception>
     /// <exception cref="OperationCanceledException">The work was ended.</exception>
     public Waveform Decode(AudioCodes codes, CancellationToken cancellationToken = default)
     {
@@ -174,7 +179,10 @@ public sealed class AudioCodec : IDisposable
             throw new ArgumentException("There are no frames to decode.", nameof(codes));
         var samples = new float[checked(codes.Frames * HopLength)];
         DecodeFrames(codes, 0, codes.Frames, samples, WindowFrames, cancellationToken);
-        return new Waveform(samples, SamplingRate);
+        int broken = Waveform.IndexOfNonFinite(samples);
+        if (broken >= 0)
+            throw new InvalidOperationException($"The codec made {samples[broken]} for sample {broken}: its weights are broken.");
+        return Waveform.Own(samples, SamplingRate);
     }
 
     /// <summary>As <see cref="Decode"/>, on another thread.</summary>
@@ -211,23 +219,13 @@ public sealed class AudioCodec : IDisposable
         return samples;
     }
 
-    private float[] MonoAtCodecRate(Waveform waveform)
-    {
-        CheckSamples(waveform.Samples);
-        return waveform.SamplingRate == SamplingRate
-            ? waveform.Samples
-            : Resampler.HighQuality(waveform.SamplingRate, SamplingRate).Resample(waveform.Samples);
-    }
-
     private void CheckSamples(ReadOnlySpan<float> samples)
     {
         if (samples.IsEmpty)
             throw new ArgumentException("There are no samples to encode.", nameof(samples));
         if (samples.Length > _network.MostSamples)
             throw new ArgumentException($"{samples.Length} samples are too many to encode at once; at most {_network.MostSamples} are possible.", nameof(samples));
-        for (int i = 0; i < samples.Length; i++)
-            if (!float.IsFinite(samples[i]))
-                throw new ArgumentException($"Sample {i} is {samples[i]}; samples are finite numbers.", nameof(samples));
+        Waveform.CheckFinite(samples, nameof(samples));
     }
 
     private void CheckCodes(AudioCodes codes)
