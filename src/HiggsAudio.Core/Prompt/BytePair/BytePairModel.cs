@@ -62,7 +62,7 @@ internal sealed class BytePairModel
     /// <summary>The encoder of what was read.</summary>
     public BytePairEncoder ToEncoder(ProblemAt problem)
     {
-        if (!_tokens.TryBuild(out TokenVocabulary? vocabulary, out string wrong))
+        if (!_tokens.TryBuild(out TokenVocabulary? vocabulary, out string? wrong))
             throw problem("added_tokens", wrong);
         for (int value = 0; value < 256; value++)
             if (!vocabulary.TryFind([(byte)value], out _))
@@ -107,7 +107,7 @@ internal sealed class BytePairModel
                 throw problem($"model.vocab['{Encoding.UTF8.GetString(text)}']", "expected a whole number");
             _tokens.Add(text, id);
         }
-        if (!_tokens.TryBuild(out _vocabulary, out string wrong))
+        if (!_tokens.TryBuild(out _vocabulary, out string? wrong))
             throw problem("model.vocab", wrong);
     }
 

@@ -15,7 +15,7 @@ internal sealed class MergeTable
     /// <summary>An empty table with room for a number of merges.</summary>
     public MergeTable(int capacity)
     {
-        int slots = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, checked(capacity * 2)));
+        int slots = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, checked(capacity / 2 * 3)));
         _pairs = new ulong[slots];
         _merges = new ulong[slots];
         Array.Fill(_merges, None);

@@ -87,32 +87,30 @@ internal sealed class TokenVocabulary
         }
 
         /// <summary>Makes the vocabulary, or says what is wrong with it.</summary>
-        public bool TryBuild([NotNullWhen(true)] out TokenVocabulary? vocabulary, out string problem)
+        public bool TryBuild([NotNullWhen(true)] out TokenVocabulary? vocabulary, [NotNullWhen(false)] out string? problem)
         {
-            vocabulary = null;
+            (vocabulary, problem) = (null, null);
             int limit = Math.Max(1 << 20, 4 * _tokens.Count), size = 0;
             foreach ((int id, _, _, _) in _tokens)
-            {
-                problem = $"id {id} is not between 0 and {limit - 1}";
-                if ((uint)id >= (uint)limit)
-                    return false;
-                size = Math.Max(size, id + 1);
-            }
+                if ((uint)id < (uint)limit)
+                    size = Math.Max(size, id + 1);
+                else
+                    problem ??= $"id {id} is not between 0 and {limit - 1}";
+            if (problem is not null)
+                return false;
             int[] starts = new int[size], lengths = new int[size];
             Array.Fill(starts, -1);
             var made = new TokenVocabulary(_bytes[.._used], starts, lengths) { Count = _tokens.Count };
             foreach ((int id, int start, int length, string? apart) in _tokens)
             {
-                problem = $"id {id} is given to two tokens";
                 if (starts[id] >= 0)
-                    return false;
+                    problem ??= $"id {id} is given to two tokens";
                 (starts[id], lengths[id]) = (start, length);
-                problem = $"the token of id {id} occurs twice";
-                if (!made.Index(id, apart))
-                    return false;
+                if (problem is null && !made.Index(id, apart))
+                    problem = $"the token of id {id} occurs twice";
             }
-            (vocabulary, problem) = (made, "");
-            return true;
+            vocabulary = problem is null ? made : null;
+            return vocabulary is not null;
         }
     }
 
