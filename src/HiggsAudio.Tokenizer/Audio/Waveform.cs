@@ -130,6 +130,27 @@ public sealed class Waveform
     public Waveform ResampleTo(int samplingRate) =>
         samplingRate == SamplingRate ? this : Own(Resampler.HighQuality(SamplingRate, samplingRate).Resample(Span), samplingRate);
 
+    /// <summary>Scales it to a loudness (<see cref="LoudnessMeter"/>), or as near to it as the limit of its peak allows. Silence stays as it is.</summary>
+    /// <param name="targetLufs">The integrated loudness in LUFS; −70 to 0.</param>
+    /// <param name="peakLimit">The largest magnitude that a sample may get; above 0. 1 is full scale.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of range, or the sampling rate too low to measure.</exception>
+    public Waveform NormalizeLoudness(double targetLufs, float peakLimit = 1)
+    {
+        if (!(targetLufs is >= -70 and <= 0))
+            throw new ArgumentOutOfRangeException(nameof(targetLufs), targetLufs, "The loudness must be −70 to 0 LUFS.");
+        if (!(peakLimit > 0 && float.IsFinite(peakLimit)))
+            throw new ArgumentOutOfRangeException(nameof(peakLimit), peakLimit, "The limit of the peak must be a number above 0.");
+        double loudness = LoudnessMeter.IntegratedLoudness(this);
+        if (double.IsNegativeInfinity(loudness))
+            return this;
+        double gain = Math.Min(Math.Pow(10, (targetLufs - loudness) / 20), (double)peakLimit / Peak);
+        ReadOnlySpan<float> source = Span;
+        var samples = new float[Length];
+        for (int i = 0; i < samples.Length; i++)
+            samples[i] = (float)(source[i] * gain);
+        return Own(samples, SamplingRate);
+    }
+
     /// <summary>A part of it, without copying. Times are rounded to samples; a part that goes beyond the end ends there.</summary>
     /// <param name="offset">Where it begins: 0 to <see cref="Duration"/>.</param>
     /// <param name="duration">How long it is; not negative.</param>
