@@ -56,13 +56,13 @@ public sealed class Resampler
     /// </summary>
     /// <param name="sourceRate">1 to <see cref="MaxSamplingRate"/> Hz.</param>
     /// <param name="targetRate">1 to <see cref="MaxSamplingRate"/> Hz.</param>
-    /// <param name="lowpassFilterWidth">Zero crossings of the sinc on each side: 1 to 1,024.</param>
+    /// <param name="lowpassFilterWidth">Zero crossings of the sinc on each side: 1 to 64.</param>
     /// <param name="rolloff">The cut-off frequency as a part of half the lower rate: above 0, at most 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of range.</exception>
     public static Resampler SincHann(int sourceRate, int targetRate, int lowpassFilterWidth = 6, double rolloff = 0.99)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(lowpassFilterWidth, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(lowpassFilterWidth, 1024);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lowpassFilterWidth, 64);
         if (!(rolloff is > 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(rolloff), rolloff, "The roll-off must be above 0 and at most 1.");
         (int up, int down) = Ratio(sourceRate, targetRate);
@@ -128,7 +128,7 @@ public sealed class Resampler
     private static void RenderAll(ReadOnlySpan<FilterStage> stages, ReadOnlySpan<float> source, Span<float> output)
     {
         int block = (int)Math.Clamp((long)Block * 16 * stages[^1].Up / stages[^1].Down, 1, Block);
-        for (int first = 0; first < output.Length; first += block)
+        for (int first = 0; first < output.Length; first += Math.Min(block, output.Length - first))
             Render(stages, source, first, output.Slice(first, Math.Min(block, output.Length - first)));
     }
 

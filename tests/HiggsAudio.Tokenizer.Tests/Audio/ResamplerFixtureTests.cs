@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Testing;
@@ -58,6 +59,31 @@ public sealed partial class ResamplerFixtureTests
             }
         }
     }
+
+    [TestCaseSource(nameof(References))]
+    public void Loads_and_resamples_a_recording_as_the_reference_does(string folder, string name, string recording)
+    {
+        using var checkpoint = Checkpoint.Open(Path.Combine(folder, name + ".safetensors"));
+        float[] expected = checkpoint.Tensors["ref_wave_24k"].ToFloats();
+        Assert.That(Difference(Waveform.Load(Path.Combine(folder, recording)).ResampleTo(24000).Span.ToArray(), expected), Is.LessThanOrEqualTo(1e-6));
+    }
+
+    private static IEnumerable<TestCaseData> References() =>
+        from folder in Golden.Folders("e2e")
+        from item in Golden.Cases(folder)
+        let file = Path.Combine(folder, item.Name + ".safetensors")
+        where File.Exists(file) && Names(file).Contains("ref_wave_24k")
+        let recording = Strings(item.Case).FirstOrDefault(s => s.EndsWith(".wav", StringComparison.Ordinal) && File.Exists(Path.Combine(folder, s)))
+        where recording is not null
+        select new TestCaseData(folder, item.Name, recording).SetArgDisplayNames(Golden.Display(folder), item.Name, recording);
+
+    private static IEnumerable<string> Strings(JsonElement json) => json.ValueKind switch
+    {
+        JsonValueKind.String => [json.GetString()!],
+        JsonValueKind.Object => json.EnumerateObject().SelectMany(p => Strings(p.Value)),
+        JsonValueKind.Array => json.EnumerateArray().SelectMany(Strings),
+        _ => [],
+    };
 
     private static IEnumerable<TestCaseData> Cases(string kind) =>
         from folder in Golden.Folders("resample")

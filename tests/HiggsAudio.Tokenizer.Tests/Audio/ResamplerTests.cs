@@ -118,7 +118,7 @@ public sealed class ResamplerTests
     public void Filters_out_of_range_are_refused()
     {
         Assert.That(() => Resampler.SincHann(3, 2, lowpassFilterWidth: 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => Resampler.SincHann(3, 2, lowpassFilterWidth: 1025), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => Resampler.SincHann(3, 2, lowpassFilterWidth: 65), Throws.InstanceOf<ArgumentOutOfRangeException>());
         foreach (double rolloff in new[] { 0, -1, 1.01, double.NaN })
             Assert.That(() => Resampler.SincHann(3, 2, rolloff: rolloff), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
