@@ -10,6 +10,8 @@ internal class Sampler
     private readonly LogitsProcessor? _processor;   // null: greedy
     private readonly ulong _seed;
     private float[] _scores = [];
+    private int[] _kept = [];
+    private float[] _keptScores = [];
     private double[] _weights = [];
 
     /// <param name="options">Temperature, TopK and TopP are used.</param>
@@ -47,22 +49,21 @@ internal class Sampler
     // The inverse of the cumulative distribution, in index order.
     private int Pick(ReadOnlySpan<float> scores, int best, double uniform)
     {
-        Span<double> weights = Reserve(ref _weights, scores.Length);
-        PortableExp.Exp(scores, scores[best], weights);
-        double total = 0;
+        Span<int> kept = Reserve(ref _kept, scores.Length);
+        Span<float> keptScores = Reserve(ref _keptScores, scores.Length);
+        int count = 0;
+        for (int i = 0; i < scores.Length; i++)
+            if (scores[i] > float.NegativeInfinity)
+                (kept[count], keptScores[count++]) = (i, scores[i]);
+        Span<double> weights = Reserve(ref _weights, scores.Length)[..count];
+        PortableExp.Exp(keptScores[..count], scores[best], weights);
+        double total = 0, sum = 0;
         foreach (double weight in weights)
             total += weight;
-        double target = uniform * total, sum = 0;
-        int last = best;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (weights[i] == 0)
-                continue;
-            last = i;
-            if ((sum += weights[i]) > target)
-                break;
-        }
-        return last;
+        for (int i = 0; i < count; i++)
+            if ((sum += weights[i]) > uniform * total)
+                return kept[i];
+        return best;   // not reached: uniform is below 1 and the last sum is the total
     }
 
     private static int Largest(ReadOnlySpan<float> logits)
