@@ -1,3 +1,19 @@
 using BenchmarkDotNet.Running;
+using HiggsAudio.Benchmarks;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+// One file per command; anything else goes to BenchmarkDotNet.
+switch (args.FirstOrDefault())
+{
+    case "make-checkpoint":
+        return MakeCheckpoint.Run(args.AsSpan(1));
+    case null or "help" or "--help":
+        Console.WriteLine($"""
+            Commands:
+              {MakeCheckpoint.Usage}
+              anything else goes to BenchmarkDotNet, for example --list flat or --filter '*'
+            """);
+        return 0;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        return 0;
+}
