@@ -53,7 +53,9 @@ public sealed class AudioContent : MessageContent
     /// <param name="duration">How much of it to take; null for all the rest.</param>
     /// <exception cref="ArgumentException">There are no bytes, the offset is negative, or the duration not above zero.</exception>
     public static AudioContent FromBytes(ReadOnlyMemory<byte> bytes, TimeSpan? offset = null, TimeSpan? duration = null) =>
-        bytes.IsEmpty ? throw new ArgumentException("An audio file has at least one byte.", nameof(bytes)) : new AudioContent(offset, duration) { RawAudio = bytes };
+        bytes.IsEmpty
+            ? throw new ArgumentException("An audio file has at least one byte.", nameof(bytes))
+            : new AudioContent(offset, duration) { RawAudio = bytes };
 
     /// <summary>Sound from the bytes of an audio file in Base64.</summary>
     /// <param name="base64">The bytes.</param>

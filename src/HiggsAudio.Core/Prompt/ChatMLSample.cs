@@ -24,8 +24,11 @@ public sealed class ChatMLSample
     /// <summary>Who speaks, as data sets record it; without effect on generation.</summary>
     public string? Speaker { get; init; }
 
-    /// <summary>Reads a sample in the reference's JSON: <c>messages</c> of <c>role</c>, <c>content</c> and <c>recipient</c>, where content is a string,
-    /// an object of <c>type</c> text or audio, or a list of those; and <c>start_index</c>, <c>speaker</c> and <c>misc.speaker</c>. Other members are ignored.</summary>
+    /// <summary>
+    /// Reads a sample in the reference's JSON: <c>messages</c> of <c>role</c>, <c>content</c> and <c>recipient</c>, where content is a string,
+    /// an object of <c>type</c> text or audio, or a list of those; and <c>start_index</c>, <c>speaker</c> and <c>misc.speaker</c>. Other members
+    /// are ignored.
+    /// </summary>
     /// <remarks>A sample can name any audio file of the machine that uses it: check <see cref="AudioContent.AudioUrl"/> of samples from others.</remarks>
     /// <param name="json">The JSON text.</param>
     /// <exception cref="JsonException">It is not JSON, or not such a sample; the message names the place.</exception>

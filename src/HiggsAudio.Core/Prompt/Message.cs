@@ -12,7 +12,8 @@ public sealed class Message
 {
     internal const string System = "system", User = "user", Assistant = "assistant", Tool = "ipython";
 
-    /// <param name="role">Who speaks: <c>system</c>, <c>user</c>, <c>assistant</c>, or <c>ipython</c> (Llama 3's name for what a tool answers; text only).</param>
+    /// <param name="role">Who speaks: <c>system</c>, <c>user</c>, <c>assistant</c>, or <c>ipython</c> (Llama 3's name for what a tool answers; text
+    /// only).</param>
     /// <param name="content">What is said: strings and <see cref="MessageContent"/>, in order.</param>
     /// <exception cref="ArgumentException">The role is none of these, or cannot have this content.</exception>
     public Message(string role, params IEnumerable<MessageContent> content)

@@ -53,14 +53,19 @@ internal sealed class PromptBuilder(TextTokenizer tokenizer, SpecialTokens speci
                     AddText(pieces, text.Text, learned, turn);
                 else
                 {
-                    audio.Add(new PromptAudio((AudioContent)content, assistant ? PromptRowKind.AudioOut : PromptRowKind.AudioIn, turn));
+                    PromptRowKind kind = assistant ? PromptRowKind.AudioOut : PromptRowKind.AudioIn;
+                    audio.Add(new PromptAudio((AudioContent)content, kind, turn));
                     pieces.Add(assistant ? "<|audio_out_bos|><|AUDIO_OUT|><|audio_eos|>" : "<|audio_bos|><|AUDIO|><|audio_eos|>", learned);
                 }
             bool goesOn = assistant && turn + 1 < sample.Messages.Count && sample.Messages[turn + 1].Role == Message.Assistant;
             pieces.Add(goesOn ? "<|eom_id|>" : "<|eot_id|>", learned);
         }
         if (start != AssistantStart.None)
-            pieces.Add($"<|start_header_id|>{Message.Assistant}<|end_header_id|>\n\n{(start == AssistantStart.Audio ? "<|audio_out_bos|>" : "")}", learned: false);
+        {
+            pieces.Add($"<|start_header_id|>{Message.Assistant}<|end_header_id|>\n\n", learned: false);
+            if (start == AssistantStart.Audio)
+                pieces.Add("<|audio_out_bos|>", learned: false);
+        }
         return new PromptTokens([.. pieces.Ids], [.. pieces.Labels], audio);
     }
 
@@ -71,7 +76,7 @@ internal sealed class PromptBuilder(TextTokenizer tokenizer, SpecialTokens speci
         for (int i = first; i < pieces.Ids.Count; i++)
             if (pieces.Ids[i] == special.AudioIn || pieces.Ids[i] == special.AudioOut)
                 throw new ArgumentException(
-                    $"The text of message {turn} contains {tokenizer.IdToToken(pieces.Ids[i])}, which stands for a clip; give the clip as {nameof(AudioContent)}.");
+                    $"The text of message {turn} contains {tokenizer.IdToToken(pieces.Ids[i])}, which stands for a clip: give it as {nameof(AudioContent)}.");
     }
 
     private sealed class Pieces(TextTokenizer tokenizer)

@@ -59,7 +59,8 @@ internal sealed class PromptCollator(HiggsAudioConfig config)
             {
                 int code = codebook[t];
                 if ((uint)code >= (uint)config.CodebookSize || code == config.AudioStreamBosId || code == config.AudioStreamEosId)
-                    throw new ArgumentException($"{name} has the code {code} in codebook {c} at frame {t}, which is no code of a codebook of {config.CodebookSize - 2}");
+                    throw new ArgumentException(
+                        $"{name} has the code {code} in codebook {c} at frame {t}, expected one of {config.CodebookSize - 2}");
                 columns[c, t + 1] = code;
             }
         }

@@ -56,7 +56,8 @@ public sealed class TextTokenizer
 
     /// <summary>The ids of a text.</summary>
     /// <param name="text">The text; special tokens in it become their ids.</param>
-    /// <param name="addSpecialTokens">Whether to add what the tokenizer's post-processor puts around a text (Llama 3: <c>&lt;|begin_of_text|&gt;</c> before it).</param>
+    /// <param name="addSpecialTokens">Whether to add what the tokenizer's post-processor puts around a text (Llama 3:
+    /// <c>&lt;|begin_of_text|&gt;</c> before it).</param>
     public int[] Encode(string text, bool addSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(text);

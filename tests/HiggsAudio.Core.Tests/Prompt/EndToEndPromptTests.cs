@@ -18,7 +18,8 @@ public class EndToEndPromptTests
         (JsonElement item, TextTokenizer tokenizer, HiggsAudioConfig config) = Load(folder, name);
         using Checkpoint tensors = Checkpoint.Open(Path.Combine(folder, name + ".safetensors"));
         AssistantStart start = item.GetProperty("force_audio_gen").GetBoolean() ? AssistantStart.Audio : AssistantStart.Text;
-        PromptTokens tokens = new PromptBuilder(tokenizer, SpecialTokens.From(tokenizer, config)).Build(ChatMLSample.FromJson(item.GetProperty("sample")), start);
+        var sample = ChatMLSample.FromJson(item.GetProperty("sample"));
+        PromptTokens tokens = new PromptBuilder(tokenizer, SpecialTokens.From(tokenizer, config)).Build(sample, start);
         Assert.That(tokens.InputIds, Is.EqualTo(Ints(tensors, "prompt_ids")));
 
         // The engine does not give the model the clips of system and user messages.

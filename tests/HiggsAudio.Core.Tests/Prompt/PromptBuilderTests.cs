@@ -50,7 +50,8 @@ public class PromptBuilderTests
     public void Clips_take_the_rows_of_their_columns()
     {
         Prompt prompt = Collate(new PromptCollator(Config), new AudioCodes(2, [1, 2, 3, 4]), new AudioCodes(2, []));
-        PromptRow[] audioIn = [.. prompt.Rows.Where(row => row.Kind == PromptRowKind.AudioIn)], audioOut = [.. prompt.Rows.Where(row => row.Kind == PromptRowKind.AudioOut)];
+        PromptRow[] audioIn = [.. prompt.Rows.Where(row => row.Kind == PromptRowKind.AudioIn)];
+        PromptRow[] audioOut = [.. prompt.Rows.Where(row => row.Kind == PromptRowKind.AudioOut)];
         Assert.Multiple(() =>
         {
             Assert.That(audioIn.SelectMany(row => prompt.CodesOf(row).ToArray()), Is.EqualTo(new[] { 8, 8, 1, 8, 2, 3, 9, 4, 9, 9 }));
@@ -77,12 +78,15 @@ public class PromptBuilderTests
         AudioCodes good = new(2, [1, 2, 3, 4]);
         Assert.Multiple(() =>
         {
-            Assert.That(() => Collate(new PromptCollator(Config), good), Throws.ArgumentException.With.Message.Contains("2 clips"));
-            Assert.That(() => Collate(new PromptCollator(Config), good, null), Throws.ArgumentException.With.Message.Contains("clip 1"));
-            Assert.That(() => Collate(new PromptCollator(Config), good, new AudioCodes(3, [1, 2, 3])), Throws.ArgumentException.With.Message.Contains("3 codebooks"));
-            Assert.That(() => Collate(new PromptCollator(Config), new AudioCodes(2, [1, 2, 3, 10]), good), Throws.ArgumentException.With.Message.Contains("code 10 in codebook 1 at frame 1"));
-            Assert.That(() => Collate(new PromptCollator(Config), new AudioCodes(2, [1, 9, 3, 4]), good), Throws.ArgumentException.With.Message.Contains("code 9 in codebook 0 at frame 1"));
+            AssertRefused("2 clips", good);
+            AssertRefused("clip 1", good, null);
+            AssertRefused("3 codebooks", good, new AudioCodes(3, [1, 2, 3]));
+            AssertRefused("code 10 in codebook 1 at frame 1", new AudioCodes(2, [1, 2, 3, 10]), good);
+            AssertRefused("code 9 in codebook 0 at frame 1", new AudioCodes(2, [1, 9, 3, 4]), good);
         });
+
+        static void AssertRefused(string problem, params AudioCodes?[] clips) =>
+            Assert.That(() => Collate(new PromptCollator(Config), clips), Throws.ArgumentException.With.Message.Contains(problem));
     }
 
     [Test]
@@ -92,7 +96,8 @@ public class PromptBuilderTests
         Assert.That(() => SpecialTokens.From(Tokenizer, Config with { AudioInTokenId = 1, AudioEosTokenId = 2 }),
             Throws.InstanceOf<CheckpointException>().With.Message.Contains("<|AUDIO|>").And.Message.Contains("<|audio_eos|>"));
         Assert.That(() => SpecialTokens.From(Tokenizer, Config with { VocabSize = 3 }), Throws.InstanceOf<CheckpointException>());
-        using var file = new TokenizerCopy(json => json["added_tokens"]!.AsArray().RemoveAll(token => (string)token!["content"]! is "<|AUDIO|>" or "<|eom_id|>"));
+        using var file = new TokenizerCopy(json =>
+            json["added_tokens"]!.AsArray().RemoveAll(token => (string)token!["content"]! is "<|AUDIO|>" or "<|eom_id|>"));
         Assert.That(() => SpecialTokens.From(TextTokenizer.Load(file.Path)),
             Throws.InstanceOf<CheckpointException>().With.Message.Contains("<|eom_id|>, <|AUDIO|>").And.Message.Contains(file.Path));
     }

@@ -60,7 +60,8 @@ public class TextSplitterTests
         string folder = Golden.Folders("tokenizer")[0];
         using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")));
         JsonElement merges = json.RootElement.GetProperty("model").GetProperty("merges");
-        string[] ordered = [.. merges.EnumerateArray().Select(merge => merge.ValueKind == JsonValueKind.String ? merge.GetString()! : $"{merge[0]} {merge[1]}")];
+        string[] ordered = [.. merges.EnumerateArray().Select(merge =>
+            merge.ValueKind == JsonValueKind.String ? merge.GetString()! : $"{merge[0]} {merge[1]}")];
         var random = new Random(7);
         foreach (int length in new[] { 2, 5, 20, 127, 128, 129, 200, 700 })
             for (int round = 0; round < 10; round++)

@@ -112,7 +112,8 @@ public class TextTokenizerTests
 
     [Test]
     public void Long_and_strange_texts_are_encoded(
-        [Values("a", "é", " ", "\n", " \n", "<", "<|", "<|eot_id|", "'", "'s", "1", "=", "😀", "𝐀", "\uD83D", "\uDE00", "\0", "a 1!", "<|eot_id|>")] string unit)
+        [Values("a", "é", " ", "\n", " \n", "<", "<|", "<|eot_id|", "'", "'s", "1", "=", "😀", "𝐀", "\uD83D", "\uDE00", "\0", "a 1!",
+            "<|eot_id|>")] string unit)
     {
         TextTokenizer tokenizer = Tokenizers.Load(Tokenizers.Folders.First());
         string text = string.Concat(Enumerable.Repeat(unit, 1_000_000 / unit.Length));

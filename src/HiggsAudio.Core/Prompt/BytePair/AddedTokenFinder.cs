@@ -83,7 +83,8 @@ internal sealed class AddedTokenFinder
         return Rune.GetUnicodeCategory(rune) switch
         {
             <= UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation => true,   // letters, marks, decimal and letter numbers
-            UnicodeCategory.OtherSymbol => rune.Value is >= 0x24B6 and <= 0x24E9 or >= 0x1F130 and <= 0x1F149 or >= 0x1F150 and <= 0x1F169 or >= 0x1F170 and <= 0x1F189,
+            UnicodeCategory.OtherSymbol => rune.Value   // letters in circles and squares
+                is >= 0x24B6 and <= 0x24E9 or >= 0x1F130 and <= 0x1F149 or >= 0x1F150 and <= 0x1F169 or >= 0x1F170 and <= 0x1F189,
             _ => rune.Value is 0x200C or 0x200D,
         };
     }

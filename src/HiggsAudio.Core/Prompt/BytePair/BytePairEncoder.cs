@@ -74,7 +74,8 @@ internal sealed class BytePairEncoder
     private void MergeLong(ReadOnlySpan<byte> piece, List<int> ids)
     {
         int[] links = ArrayPool<int>.Shared.Rent(checked(3 * piece.Length));
-        Span<int> tokens = links.AsSpan(0, piece.Length), next = links.AsSpan(piece.Length, piece.Length), previous = links.AsSpan(2 * piece.Length, piece.Length);
+        Span<int> tokens = links.AsSpan(0, piece.Length);
+        Span<int> next = links.AsSpan(piece.Length, piece.Length), previous = links.AsSpan(2 * piece.Length, piece.Length);
         var candidates = new PriorityQueue<int, ulong>(piece.Length);   // position of the left token by rank << 32 | position
         for (int i = 0; i < piece.Length; i++)
             (tokens[i], next[i], previous[i]) = (_byteTokens[piece[i]], i + 1, i - 1);

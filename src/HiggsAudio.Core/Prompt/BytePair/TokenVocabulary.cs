@@ -23,9 +23,6 @@ internal sealed class TokenVocabulary
     /// <summary>One more than the highest id.</summary>
     public int Size => _starts.Length;
 
-    /// <summary>The number of tokens.</summary>
-    public int Count { get; private init; }
-
     /// <summary>The bytes of the longest token that text can become.</summary>
     public int LongestToken { get; private set; }
 
@@ -100,7 +97,7 @@ internal sealed class TokenVocabulary
                 return false;
             int[] starts = new int[size], lengths = new int[size];
             Array.Fill(starts, -1);
-            var made = new TokenVocabulary(_bytes[.._used], starts, lengths) { Count = _tokens.Count };
+            var made = new TokenVocabulary(_bytes[.._used], starts, lengths);
             foreach ((int id, int start, int length, string? apart) in _tokens)
             {
                 if (starts[id] >= 0)
