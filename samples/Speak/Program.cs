@@ -1,1 +1,66 @@
-Console.WriteLine("soon");
+using System.Diagnostics;
+using System.Globalization;
+using HiggsAudio;
+using Speak;
+
+if (!Arguments.TryParse(args, out Arguments arguments, out string? problem))
+{
+    Console.Error.WriteLine(problem);
+    Console.Error.WriteLine(Arguments.Help);
+    return problem is null ? 0 : 2;
+}
+
+using var cancellation = new CancellationTokenSource();
+Console.CancelKeyPress += (_, pressed) =>
+{
+    pressed.Cancel = true;
+    cancellation.Cancel();
+};
+
+try
+{
+    var clock = Stopwatch.StartNew();
+    using HiggsAudioServeEngine engine = arguments.Model is null
+        ? NanoVoice.Load()
+        : HiggsAudioServeEngine.Load(arguments.Model, arguments.Codec!, new EngineOptions { Threads = arguments.Threads }, new LoadLine(), cancellation.Token);
+    Console.WriteLine($"Loaded {(arguments.Model is null ? "the nano voice (a small model for trying; name the published one with --model and --codec)" : arguments.Model)} in {clock.Elapsed.TotalSeconds:0.0} s");
+
+    ChatMLSample sample = arguments.Conversation();
+    clock.Restart();
+    HiggsAudioResponse response = await engine.GenerateAsync(sample, arguments.Generation, new ProgressLine(), cancellation.Token);
+    Console.WriteLine();
+    if (response.Audio is null)
+    {
+        Console.Error.WriteLine($"The model answered without sound ({response.FinishReason}): {response.GeneratedText}");
+        return 1;
+    }
+    response.SaveWav(arguments.Output);
+    double seconds = response.Audio.Duration.TotalSeconds, took = clock.Elapsed.TotalSeconds;
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"{arguments.Output}: {seconds:0.00} s of audio in {took:0.00} s, real-time factor {took / seconds:0.000}, finish reason {response.FinishReason}, seed {response.Seed}"));
+    return 0;
+}
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("\nCancelled.");
+    return 130;
+}
+catch (Exception expected) when (expected is IOException or ArgumentException or InvalidOperationException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine($"\n{expected.Message}");
+    return 1;
+}
+
+internal sealed class LoadLine : IProgress<LoadProgress>
+{
+    public void Report(LoadProgress value) => Console.Write($"\rLoading {value.Stage} {value.Part:P0}   ");
+}
+
+internal sealed class ProgressLine : IProgress<GenerationProgress>
+{
+    public void Report(GenerationProgress value)
+    {
+        if (!Console.IsOutputRedirected)
+            Console.Write(string.Create(CultureInfo.InvariantCulture, $"\r{value.Audio.TotalSeconds:0.0} s of audio, {value.FramesPerSecond:0} frames/s (25 are real time)   "));
+    }
+}

@@ -54,6 +54,18 @@ public sealed record GenerationOptions
     /// </summary>
     public bool ReferenceTrimming { get; init; }
 
+    /// <summary>
+    /// Whether the model hears the audio of user and system messages (the reference's <c>return_audio_in_tokens</c>). The reference's serve engine
+    /// does not: it leaves a masked row in its place, which harms what follows. Here it always does, except in tests against the reference.
+    /// </summary>
+    internal bool ReturnAudioInTokens { get; init; } = true;
+
+    /// <summary>
+    /// What cancelling does: true gives what was made until then, with <see cref="FinishReason.Cancelled"/>; false throws
+    /// <see cref="OperationCanceledException"/>.
+    /// </summary>
+    public bool KeepPartialAnswer { get; init; }
+
     /// <summary>Checks the ranges.</summary>
     /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
     public void Validate()

@@ -228,7 +228,7 @@ public sealed class AudioCodec : IDisposable
         Waveform.CheckFinite(samples, nameof(samples));
     }
 
-    private void CheckCodes(AudioCodes codes)
+    internal void CheckCodes(AudioCodes codes)
     {
         ArgumentNullException.ThrowIfNull(codes);
         if (codes.Codebooks != Codebooks)

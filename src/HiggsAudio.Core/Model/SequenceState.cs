@@ -55,6 +55,14 @@ internal sealed class SequenceState(KvCache cache) : IDisposable
         Length = length;
     }
 
+    /// <summary>
+    /// The reference counts the rows of its static cache by keys that are not zero, and a padding row's key is zero: after a prompt with
+    /// padding every step starts from here, and sees none of the answer so far. Null without padding.
+    /// </summary>
+    public SequenceLength? LengthAfterPadding => Length.PaddingRows is > 0 and var padding
+        ? Length with { Rows = Length.Rows - padding, TextRows = Length.TextRows - padding }
+        : null;
+
     /// <summary>Takes the next row: its position for the rotation, its slot among all rows, and its slot among the rows of its kind.</summary>
     internal (int Position, int Slot, int KindSlot) Next(bool audio, bool padding)
     {

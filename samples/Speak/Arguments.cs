@@ -1,0 +1,139 @@
+using System.Globalization;
+using HiggsAudio;
+
+namespace Speak;
+
+/// <summary>The command line of the sample.</summary>
+internal sealed class Arguments
+{
+    public const string Help = """
+        Speak: says a text with Higgs Audio v2 and writes a WAV file.
+
+          dotnet run -c Release --project samples/Speak -- "Hello world." --output hello.wav
+
+          --output FILE           where to put the sound (speech.wav)
+          --model DIR             the language model's folder; without it the nano voice speaks, which is part of the repository
+          --codec DIR             the codec's folder (needed with --model)
+          --voice NAME            a voice of the nano voice: feminine, masculine, scottish
+          --reference FILE.wav    a voice to clone, with
+          --reference-text TEXT   what is said in it
+          --scene TEXT            describes the scene and the speakers
+          --seed N                the same seed gives the same sound
+          --temperature T         0 is greedy
+          --top-p P  --top-k K    limit the draws
+          --max-new-tokens N      most steps, 25 a second
+          --threads N             all cores if not given
+        """;
+
+    public string Text { get; private set; } = "The sun rises in the east and sets in the west.";
+
+    public string Output { get; private set; } = "speech.wav";
+
+    public string? Model { get; private set; }
+
+    public string? Codec { get; private set; }
+
+    public string Voice { get; private set; } = "feminine";
+
+    public string? Reference { get; private set; }
+
+    public string? ReferenceText { get; private set; }
+
+    public string? Scene { get; private set; }
+
+    public int Threads { get; private set; }
+
+    public GenerationOptions Generation { get; private set; } = new() { ForceAudioGeneration = true, TopK = 50, MaxNewTokens = 1024 };
+
+    /// <summary>Reads the command line. A <paramref name="problem"/> of null with a result of false means that help was asked for.</summary>
+    public static bool TryParse(string[] words, out Arguments arguments, out string? problem)
+    {
+        (arguments, problem) = (new Arguments(), null);
+        for (int i = 0; i < words.Length; i++)
+        {
+            string word = words[i];
+            if (word is "--help" or "-h")
+                return false;
+            if (!word.StartsWith("--", StringComparison.Ordinal))
+            {
+                arguments.Text = word;
+                continue;
+            }
+            if (i + 1 == words.Length)
+                problem = $"{word} needs a value.";
+            else if (!arguments.Set(word, words[++i]))
+                problem = $"'{word} {words[i]}' is not understood.";
+            if (problem is not null)
+                return false;
+        }
+        problem = arguments.Check();
+        return problem is null;
+    }
+
+    /// <summary>The conversation to continue.</summary>
+    public ChatMLSample Conversation()
+    {
+        if (Model is null && Reference is null && Scene is null)
+            return NanoVoice.Say(Text, Voice);
+        string text = Model is null ? NanoVoice.Normalize(Text) : Text;
+        string scene = Scene ?? (Reference is null && Model is null ? $"SPEAKER0: {Voice}" : "Audio is recorded from a quiet room.");
+        var system = new Message("system", $"Generate audio following instruction.\n\n<|scene_desc_start|>\n{scene}\n<|scene_desc_end|>");
+        if (Reference is null)
+            return new ChatMLSample(system, new Message("user", text));
+        string reference = Model is null ? NanoVoice.Normalize(ReferenceText!) : ReferenceText!;
+        return new ChatMLSample(system, new Message("user", reference), new Message("assistant", AudioContent.FromFile(Reference)), new Message("user", text));
+    }
+
+    private string? Check()
+    {
+        if (string.IsNullOrWhiteSpace(Text))
+            return "There is no text to say.";
+        if (Model is null != Codec is null)
+            return "--model and --codec belong together.";
+        if (Reference is not null && ReferenceText is null)
+            return "--reference needs --reference-text: what is said in the file.";
+        if (Model is null && !NanoVoice.Voices.Contains(Voice))
+            return $"--voice is one of {string.Join(", ", NanoVoice.Voices)}.";
+        try
+        {
+            Generation.Validate();
+            return null;
+        }
+        catch (ArgumentException wrong)
+        {
+            return wrong.Message;
+        }
+    }
+
+    private bool Set(string name, string value)
+    {
+        switch (name)
+        {
+            case "--text": Text = value; return true;
+            case "--output": Output = value; return true;
+            case "--model": Model = value; return true;
+            case "--codec": Codec = value; return true;
+            case "--voice": Voice = value; return true;
+            case "--reference": Reference = value; return true;
+            case "--reference-text": ReferenceText = value; return true;
+            case "--scene": Scene = value; return true;
+            default: return SetNumber(name, value);
+        }
+    }
+
+    private bool SetNumber(string name, string value)
+    {
+        bool whole = long.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out long n);
+        bool number = float.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out float x);
+        switch (name)
+        {
+            case "--seed" when whole: Generation = Generation with { Seed = n }; return true;
+            case "--top-k" when whole: Generation = Generation with { TopK = (int)Math.Min(n, int.MaxValue) }; return true;
+            case "--max-new-tokens" when whole: Generation = Generation with { MaxNewTokens = (int)Math.Min(n, int.MaxValue) }; return true;
+            case "--threads" when whole && n >= 0: Threads = (int)Math.Min(n, 1024); return true;
+            case "--temperature" when number: Generation = Generation with { Temperature = x }; return true;
+            case "--top-p" when number: Generation = Generation with { TopP = x }; return true;
+            default: return false;
+        }
+    }
+}

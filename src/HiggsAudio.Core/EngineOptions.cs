@@ -1,0 +1,75 @@
+using HiggsAudio.Compute;
+
+namespace HiggsAudio;
+
+/// <summary>How an engine is set up. Immutable.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Threads that compute, the caller's included; 0 for all cores.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>
+    /// The format in which the language model's matrices are kept. <see cref="WeightFormat.AsStored"/> computes on the memory-mapped file.
+    /// Audio embeddings and the audio head always stay as stored.
+    /// </summary>
+    public WeightFormat WeightFormat { get; init; } = WeightFormat.AsStored;
+
+    /// <summary>Where <c>tokenizer.json</c> is; by default in the model's folder.</summary>
+    public string? TokenizerFolder { get; init; }
+
+    /// <summary>Most rows (text tokens and columns of audio) of one conversation, prompt and answer together.</summary>
+    public int MaxContextLength { get; init; } = 8192;
+
+    /// <summary>
+    /// Most memory, in bytes, of the key-value caches of all requests together. A request reserves what its prompt and
+    /// <see cref="GenerationOptions.MaxNewTokens"/> need.
+    /// </summary>
+    public long KvCacheBytes { get; init; } = 4L << 30;
+
+    /// <summary>What happens to a request for which there is no room in <see cref="KvCacheBytes"/> at the moment.</summary>
+    public WhenFull WhenFull { get; init; } = WhenFull.Wait;
+
+    /// <summary>Most requests that are computed together; more wait in line.</summary>
+    public int MaxConcurrentRequests { get; init; } = 32;
+
+    /// <summary>Most prompt rows of one pass while other requests are generating: smaller keeps their sound flowing, larger starts sooner.</summary>
+    public int PrefillChunk { get; init; } = 128;
+
+    /// <summary>Checks the ranges.</summary>
+    /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
+    public void Validate()
+    {
+        Require(Threads >= 0, nameof(Threads), "0 or more", Threads);
+        Require(MaxContextLength >= 1, nameof(MaxContextLength), "1 or more", MaxContextLength);
+        Require(KvCacheBytes >= 1, nameof(KvCacheBytes), "1 or more", KvCacheBytes);
+        Require(MaxConcurrentRequests >= 1, nameof(MaxConcurrentRequests), "1 or more", MaxConcurrentRequests);
+        Require(PrefillChunk >= 1, nameof(PrefillChunk), "1 or more", PrefillChunk);
+        Require(Enum.IsDefined(WhenFull), nameof(WhenFull), "a member of the enumeration", WhenFull);
+        Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), "a member of the enumeration", WeightFormat);
+    }
+
+    private static void Require(bool satisfied, string name, string expected, object found)
+    {
+        if (!satisfied)
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(EngineOptions)}.{name} must be {expected}, found {found}"), name);
+    }
+}
+
+/// <summary>What happens to a request for which there is no memory at the moment.</summary>
+public enum WhenFull
+{
+    /// <summary>It waits in line until others have finished.</summary>
+    Wait,
+
+    /// <summary>It fails at once with <see cref="EngineBusyException"/>.</summary>
+    Fail,
+}
+
+/// <summary>The engine has no memory for one more request: now (try again later), or ever (the request is larger than the budget).</summary>
+public sealed class EngineBusyException : InvalidOperationException
+{
+    internal EngineBusyException(string message, bool isTransient) : base(message) => IsTransient = isTransient;
+
+    /// <summary>Whether the same request can succeed later.</summary>
+    public bool IsTransient { get; }
+}

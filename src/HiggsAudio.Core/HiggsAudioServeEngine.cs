@@ -1,0 +1,144 @@
+using HiggsAudio.Compute;
+using HiggsAudio.Compute.Checkpoints;
+using HiggsAudio.Compute.Cpu;
+using HiggsAudio.Model;
+using HiggsAudio.Prompts;
+using HiggsAudio.Serving;
+
+namespace HiggsAudio;
+
+/// <summary>
+/// Higgs Audio v2: continues conversations of text and audio (the reference's <c>HiggsAudioServeEngine</c>, serve_engine.py). Thread-safe: any
+/// number of callers may generate at once; they share one copy of the weights and are computed together.
+/// </summary>
+public sealed partial class HiggsAudioServeEngine : IDisposable
+{
+    private readonly Device _device;
+    private readonly Checkpoint _checkpoint;
+    private readonly HiggsAudioModel _model;
+    private readonly EngineOptions _options;
+    private readonly SpecialTokens _specialTokens;
+    private readonly PromptBuilder _promptBuilder;
+    private readonly Scheduler _scheduler;
+    private volatile bool _disposed;
+
+    private HiggsAudioServeEngine(Device device, Checkpoint checkpoint, HiggsAudioModel model, AudioCodec codec, TextTokenizer tokenizer, EngineOptions options)
+    {
+        (_device, _checkpoint, _model, Codec, Tokenizer, _options) = (device, checkpoint, model, codec, tokenizer, options);
+        _specialTokens = SpecialTokens.From(tokenizer, model.Config);
+        _promptBuilder = new PromptBuilder(tokenizer, _specialTokens);
+        _scheduler = new Scheduler(model, device, options);
+    }
+
+    /// <summary>What the model is.</summary>
+    public HiggsAudioConfig Config => _model.Config;
+
+    /// <summary>The codec; it can be used on its own.</summary>
+    public AudioCodec Codec { get; }
+
+    /// <summary>The text tokenizer.</summary>
+    public TextTokenizer Tokenizer { get; }
+
+    /// <summary>Samples per second of the sound that the engine makes, in Hz.</summary>
+    public int SamplingRate => Codec.SamplingRate;
+
+    /// <summary>Requests that are computed now.</summary>
+    public int ActiveRequests => _scheduler.ActiveRequests;
+
+    /// <summary>Requests that wait in line.</summary>
+    public int WaitingRequests => _scheduler.WaitingRequests;
+
+    /// <summary>Bytes that the requests being computed have reserved of <see cref="EngineOptions.KvCacheBytes"/>.</summary>
+    public long KvCacheBytesInUse => _scheduler.ReservedBytes;
+
+    /// <summary>Loads an engine from local folders. The model's file is memory-mapped, so that this takes little time and memory.</summary>
+    /// <param name="modelFolder">The language model (bosonai/higgs-audio-v2-generation-3B-base), either layout, with its tokenizer.json.</param>
+    /// <param name="codecFolder">The codec (bosonai/higgs-audio-v2-tokenizer), either layout.</param>
+    /// <param name="options">How to set it up.</param>
+    /// <param name="progress">Told what is being loaded.</param>
+    /// <param name="cancellationToken">Ends the loading.</param>
+    /// <exception cref="CheckpointException">A file is missing, broken or not what was expected; the message says which and why.</exception>
+    /// <exception cref="OperationCanceledException">The loading was ended.</exception>
+    public static HiggsAudioServeEngine Load(string modelFolder, string codecFolder, EngineOptions? options = null,
+        IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new EngineOptions();
+        options.Validate();
+        var device = new CpuDevice(options.Threads);
+        return Load(device, modelFolder, codecFolder, options, progress, cancellationToken);
+    }
+
+    /// <summary>As <see cref="Load(string, string, EngineOptions?, IProgress{LoadProgress}?, CancellationToken)"/>, on another thread.</summary>
+    public static Task<HiggsAudioServeEngine> LoadAsync(string modelFolder, string codecFolder, EngineOptions? options = null,
+        IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Load(modelFolder, codecFolder, options, progress, cancellationToken), cancellationToken);
+
+    // Takes over the device. What was loaded is let go again if a later part fails.
+    private static HiggsAudioServeEngine Load(Device device, string modelFolder, string codecFolder, EngineOptions options,
+        IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelFolder);
+        ArgumentException.ThrowIfNullOrEmpty(codecFolder);
+        AudioCodec? codec = null;
+        Checkpoint? checkpoint = null;
+        try
+        {
+            Report("tokenizer", 0);
+            TextTokenizer tokenizer = TextTokenizer.Load(options.TokenizerFolder ?? modelFolder);
+            Report("codec", 0);
+            codec = AudioCodec.Load(codecFolder, device, new AudioCodecOptions(), new StageProgress(part => Report("codec", part)), cancellationToken);
+            Report("model", 0);
+            HiggsAudioConfig config = HiggsAudioConfig.Load(modelFolder);
+            checkpoint = Checkpoint.Open(modelFolder);
+            HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, options.WeightFormat);
+            CheckThatTheyBelongTogether(model.Config, codec, modelFolder, codecFolder);
+            Report("model", 1);
+            return new HiggsAudioServeEngine(device, checkpoint, model, codec, tokenizer, options);
+        }
+        catch
+        {
+            codec?.Dispose();
+            device.Dispose();
+            checkpoint?.Dispose();
+            throw;
+        }
+
+        void Report(string stage, double part)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            progress?.Report(new LoadProgress(stage, part));
+        }
+    }
+
+    private static void CheckThatTheyBelongTogether(HiggsAudioConfig config, AudioCodec codec, string modelFolder, string codecFolder)
+    {
+        if (codec.Codebooks != config.AudioNumCodebooks || codec.CodebookSize > config.AudioStreamBosId)
+        {
+            throw new CheckpointException(codecFolder, null,
+                $"the codec has {codec.Codebooks} codebooks of {codec.CodebookSize} codes, the model in '{modelFolder}' " +
+                $"has {config.AudioNumCodebooks} and its codes end at {config.AudioStreamBosId - 1}");
+        }
+    }
+
+    /// <summary>Ends all requests (they fail with <see cref="ObjectDisposedException"/>) and frees the engine's memory.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _scheduler.Dispose();
+        Codec.Dispose();
+        _device.Dispose();
+        _checkpoint.Dispose();
+    }
+
+    private sealed class StageProgress(Action<double> report) : IProgress<double>
+    {
+        public void Report(double value) => report(value);
+    }
+}
+
+/// <summary>How far the loading of an engine is.</summary>
+/// <param name="Stage"><c>tokenizer</c>, <c>codec</c> or <c>model</c>.</param>
+/// <param name="Part">The part of the stage that is done, 0 to 1.</param>
+public readonly record struct LoadProgress(string Stage, double Part);
