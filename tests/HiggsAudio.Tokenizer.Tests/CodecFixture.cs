@@ -69,7 +69,7 @@ internal sealed class CodecCase(string folder, string name) : IDisposable
     public int[] Integers(string tensor) => [.. Floats(tensor).Select(v => (int)v)];
 
     /// <summary>[codebooks, frames]</summary>
-    public AudioCodes Codes() => new((int)_file.Tensors["codes"].Shape[0], Integers("codes"));
+    public AudioCodes Codes(string tensor = "codes") => new((int)_file.Tensors[tensor].Shape[0], Integers(tensor));
 
     public void Dispose() => _file.Dispose();
 

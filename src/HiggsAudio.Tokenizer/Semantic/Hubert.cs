@@ -1,6 +1,6 @@
+using HiggsAudio.Acoustic;
 using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
-using HiggsAudio.Acoustic;
 
 namespace HiggsAudio.Semantic;
 
