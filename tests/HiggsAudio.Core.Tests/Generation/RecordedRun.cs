@@ -1,6 +1,6 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Generation;
 
 namespace HiggsAudio.Core.Tests.Generation;
@@ -8,7 +8,7 @@ namespace HiggsAudio.Core.Tests.Generation;
 /// <summary>A generation that the reference made and recorded: a case of kind greedy or sampled of an lm_* folder.</summary>
 internal sealed class RecordedRun
 {
-    private readonly Dictionary<string, (int[] Shape, byte[] Bytes)> _tensors = [];
+    private readonly Dictionary<string, (long[] Shape, byte[] Bytes)> _tensors = [];
 
     public RecordedRun(string folder, string name)
     {
@@ -21,7 +21,9 @@ internal sealed class RecordedRun
         CodebookSize = Id(c, "audio_codebook_size");
         Stop = new StopCondition(StopTokens(folder));
         Options = ReadOptions(Case);
-        ReadTensors(Path.Combine(folder, name + ".safetensors"));
+        using var file = new SafeTensorsFile(Path.Combine(folder, name + ".safetensors"));
+        foreach ((string tensor, CheckpointTensor values) in file.Tensors)
+            _tensors[tensor] = (values.Shape.ToArray(), values.Bytes(0, (int)values.ByteLength).ToArray());
     }
 
     public JsonElement Case { get; }
@@ -42,11 +44,11 @@ internal sealed class RecordedRun
 
     public int[,] Matrix(string tensor)
     {
-        (int[] shape, _) = _tensors[tensor];
+        (long[] shape, _) = _tensors[tensor];
         int[] values = Ints(tensor);
         var matrix = new int[shape[0], shape[1]];
         for (int i = 0; i < values.Length; i++)
-            matrix[i / shape[1], i % shape[1]] = values[i];
+            matrix[i / matrix.GetLength(1), i % matrix.GetLength(1)] = values[i];
         return matrix;
     }
 
@@ -81,17 +83,5 @@ internal sealed class RecordedRun
             RasWinMaxNumRepeat = c.TryGetProperty("ras_win_max_num_repeat", out JsonElement m) ? m.GetInt32() : 2,
             Seed = 1,
         };
-    }
-
-    private void ReadTensors(string path)
-    {
-        byte[] file = File.ReadAllBytes(path);
-        int header = checked((int)BinaryPrimitives.ReadInt64LittleEndian(file));
-        using JsonDocument document = JsonDocument.Parse(file.AsMemory(8, header));
-        foreach (JsonProperty item in document.RootElement.EnumerateObject().Where(i => i.Name != "__metadata__"))
-        {
-            int[] range = GoldenJson.Ints(item.Value.GetProperty("data_offsets"));
-            _tensors[item.Name] = (GoldenJson.Ints(item.Value.GetProperty("shape")), file[(8 + header + range[0])..(8 + header + range[1])]);
-        }
     }
 }
