@@ -33,7 +33,8 @@ public sealed record ChunkOptions
 
     /// <summary>
     /// Cuts Chinese text into words for <see cref="ChunkMethod.Word"/>; the words joined must be the text. The reference uses the dictionary of
-    /// jieba: hand in a port of it to get the reference's chunks. Null for a rule that needs no dictionary, whose words are about as long.
+    /// jieba: hand in a port of it to get the reference's chunks. Null for a rule without a dictionary (common one-character words, else pairs of
+    /// characters), by which Chinese chunks end elsewhere than the reference's and may divide a word.
     /// </summary>
     public Func<string, IEnumerable<string>>? WordSegmenter { get; init; }
 }

@@ -8,7 +8,8 @@ namespace HiggsAudio.Core.Tests.LongForm;
 /// <summary>The text functions against those of the reference's examples/generation.py.</summary>
 internal sealed class TranscriptTests
 {
-    // The words of the fixtures' Chinese sentences, as the reference's dictionary cuts them.
+    // Stands in for the reference's dictionary (jieba), which was not at hand: chosen so that the fixtures' Chinese chunks come out. It shows that
+    // words handed in are grouped like the reference's, and nothing of how the reference cuts words.
     private static readonly string[] Words =
     [
         "大家", "欢迎", "收听", "本期", "节目", "今天", "我们", "一个", "绝对", "不能", "忽视", "话题", "模态", "学习", "无论", "开发者", "还是", "数据",
@@ -52,13 +53,13 @@ internal sealed class TranscriptTests
         string[] actual = [.. TranscriptChunker.Chunk(text, options).Select(c => c.Text)];
         bool byDictionary = options.Method == ChunkMethod.Word && Script.IsChinese(text);
         if (!byDictionary || Segment(text).All(w => !w.EnumerateRunes().Any(r => Script.IsUnspaced(r.Value)) || Known(w)))
-        {
             Assert.That(actual, Is.EqualTo(expected));
+        if (!byDictionary)
             return;
-        }
-        // A sentence whose words are not listed here: the borders cannot be equal, the text must be, and the number of chunks nearly.
-        Assert.That(string.Concat(actual), Is.EqualTo(string.Concat(expected)));
-        Assert.That(actual.Length, Is.EqualTo(expected.Length).Within(20 + expected.Length).Percent.Or.EqualTo(expected.Length).Within(1));
+        // Without the dictionary the borders differ; the text must be equal, and the number of chunks nearly.
+        string[] ruled = [.. TranscriptChunker.Chunk(text, options with { WordSegmenter = null }).Select(c => c.Text)];
+        Assert.That(string.Concat(ruled), Is.EqualTo(string.Concat(expected)));
+        Assert.That(ruled.Length, Is.EqualTo(expected.Length).Within(Math.Max(1, expected.Length / 4)));
     }
 
     private static ChunkOptions ReadOptions(JsonElement args, int maxWords) => new()
