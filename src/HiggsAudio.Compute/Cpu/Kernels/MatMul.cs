@@ -5,7 +5,7 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 /// <summary>Some rows times some outputs of a weight: what one thread does at a time.</summary>
 internal unsafe struct MatMulBlock
 {
-    public Windows X;           // contiguous and arranged, if the weight lies in rows
+    public Windows X;           // arranged, see Arrangement
     public int Rows;
     public byte* Weights;       // of the first output
     public int Outputs;
@@ -17,7 +17,7 @@ internal unsafe struct MatMulBlock
 /// <summary>y = x · weightᵀ + bias.</summary>
 internal static unsafe class MatMul
 {
-    private const int BlockRows = 96, GroupOutputs = 32;
+    private const int BlockRows = 192, GroupOutputs = 32;
     private const int ChunksPerThread = 8;
     private const long WorthAChunk = 1 << 16;           // multiplications
     private const long ArrangedElements = 4 << 20;
@@ -40,7 +40,7 @@ internal static unsafe class MatMul
             Y = (float*)y.Data,
             YStride = y.RowStride,
         };
-        if (weight.Layout == WeightLayout.Panels || Arrangement.IsRight(x, weight))
+        if (Arrangement.IsRight(x, y.Rows, weight))
             Run(threads, block, weight);
         else
             RunArranged(threads, arena, block, weight);
@@ -48,17 +48,17 @@ internal static unsafe class MatMul
 
     private static void RunArranged(CpuThreads threads, CpuArena arena, MatMulBlock block, CpuWeight weight)
     {
-        int width = Arrangement.Width(weight), rows = block.Rows;
-        int batch = (int)Math.Clamp(ArrangedElements / width, BlockRows, rows < BlockRows ? BlockRows : rows);
+        int stride = Arrangement.Stride(weight), rows = block.Rows;
+        int batch = (int)Math.Clamp(ArrangedElements / stride, BlockRows, rows < BlockRows ? BlockRows : rows);
         long mark = arena.Mark;
-        float* arranged = arena.Allocate((long)Math.Min(batch, rows) * width);
+        float* arranged = arena.Allocate((long)Math.Min(batch, rows) * stride);
         Windows source = block.X;
         float* y = block.Y;
         for (int row = 0; row < rows; row += batch)
         {
             block.Rows = Math.Min(batch, rows - row);
             block.Y = y + row * block.YStride;
-            block.X = new Windows(arranged, width, 1, 0, weight.Columns);
+            block.X = new Windows(arranged, stride, 1, 0, weight.Columns);
             Arrangement.Arrange(threads, source.From(row), block.Rows, weight, arranged);
             Run(threads, block, weight);
         }

@@ -11,6 +11,7 @@ internal unsafe struct PanelTile
     public nint TapStride;
     public int Inputs;          // of a tap
     public byte* Weights;
+    public byte* Ahead;         // weights that are needed soon: asked for meanwhile
     public float* Addend;       // the bias, or the sum of the blocks before
     public nint AddendStride;
     public float* Y;
@@ -41,18 +42,22 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
         else
             foreach (ColumnBlock columns in block.X.Blocks)
                 for (int stream = 0; stream < streams; stream++)
-                    MultiplyRows(block, columns, stream);
+                    MultiplyRows(block, columns, stream, streams);
     }
 
     // A stream is what a tile reads of a weight: two vectors of outputs of one panel.
-    private static void MultiplyRows(in MatMulBlock block, in ColumnBlock columns, int stream)
+    [SkipLocalsInit]
+    private static void MultiplyRows(in MatMulBlock block, in ColumnBlock columns, int stream, int streams)
     {
         float* scratch = stackalloc float[12 * Outputs];
         float* zeros = stackalloc float[Outputs];
+        new Span<float>(zeros, Outputs).Clear();
         bool whole = IsWhole(block, stream);
         for (int row = 0, count; row < block.Rows; row += count)
         {
             PanelTile tile = TileAt(block, columns, stream, row, whole, scratch, zeros);
+            // The next stream follows after all rows; the one that follows the last is the same again.
+            tile.Ahead = row == 0 && stream + 1 < streams ? WeightsAt(block, columns, stream + 1) : tile.Weights;
             count = block.Rows - row;
             count = count >= 12 && S.Registers >= 32 ? 12 : count >= 6 ? 6 : Math.Min(count, 3);
             switch (count)
@@ -69,10 +74,12 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
     }
 
     // One row takes two streams at once, or too few sums would be under way to hide the latency of their additions.
+    [SkipLocalsInit]
     private static void MultiplyRow(in MatMulBlock block, in ColumnBlock columns, int stream, int other)
     {
         float* scratch = stackalloc float[2 * Outputs];
         float* zeros = stackalloc float[Outputs];
+        new Span<float>(zeros, Outputs).Clear();
         bool whole = IsWhole(block, stream), otherWhole = IsWhole(block, other);
         Tile1(TileAt(block, columns, stream, 0, whole, scratch, zeros), TileAt(block, columns, other, 0, otherWhole, scratch + Outputs, zeros));
         if (!whole)
@@ -83,7 +90,6 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
 
     private static PanelTile TileAt(in MatMulBlock block, in ColumnBlock columns, int stream, int row, bool whole, float* scratch, float* zeros)
     {
-        (int panel, int part) = Math.DivRem(stream, Outputs / 2 / S.Width);
         int output = FirstOutput(stream);
         var tile = new PanelTile
         {
@@ -92,7 +98,7 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
             Taps = columns.Taps,
             TapStride = block.X.TapStride,
             Inputs = columns.Inputs,
-            Weights = block.Weights + ((long)panel * block.X.Columns + columns.Column) * Outputs * F.Size + part * S.Width * sizeof(float),
+            Weights = WeightsAt(block, columns, stream),
             Y = whole ? block.Y + row * block.YStride + output : scratch,
             YStride = whole ? block.YStride : Outputs,
             Addend = zeros,
@@ -107,7 +113,17 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
         return tile;
     }
 
-    private static int FirstOutput(int stream) => Math.DivRem(stream, Outputs / 2 / S.Width) is var (panel, part) ? panel * Outputs + part * S.Width : 0;
+    private static byte* WeightsAt(in MatMulBlock block, in ColumnBlock columns, int stream)
+    {
+        (int panel, int part) = Math.DivRem(stream, Outputs / 2 / S.Width);
+        return block.Weights + ((long)panel * block.X.Columns + columns.Column) * Outputs * F.Size + part * S.Width * sizeof(float);
+    }
+
+    private static int FirstOutput(int stream)
+    {
+        (int panel, int part) = Math.DivRem(stream, Outputs / 2 / S.Width);
+        return panel * Outputs + part * S.Width;
+    }
 
     private static bool IsWhole(in MatMulBlock block, int stream) => FirstOutput(stream) + Outputs / 2 + S.Width <= block.Outputs;
 
@@ -149,9 +165,9 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
             float* x0 = t.X + tap * t.TapStride;
             for (float* end = x0 + t.Inputs; x0 < end; x0++, w += F.Size * Outputs)
             {
-                F.PrefetchPanel(w);
+                F.PrefetchPanel(w + Prefetch.Distance);
                 if (S.Width == Outputs / 2)
-                    F.PrefetchPanel(w + other);
+                    F.PrefetchPanel(w + other + Prefetch.Distance);
                 V x = S.Broadcast(*x0);
                 a0 = S.MultiplyAdd(F.First<S, V>(w), x, a0);
                 b0 = S.MultiplyAdd(F.Second<S, V>(w, HalfPanelBytes), x, b0);
@@ -176,7 +192,7 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
             float* x0 = t.X + tap * t.TapStride;
             for (float* end = x0 + t.Inputs; x0 < end; x0++, w += F.Size * Outputs)
             {
-                F.PrefetchPanel(w);
+                F.PrefetchPanel(w + Prefetch.Distance);
                 V first = F.First<S, V>(w), second = F.Second<S, V>(w, HalfPanelBytes), x;
                 x = S.Broadcast(x0[0]);
                 a0 = S.MultiplyAdd(first, x, a0);
@@ -202,7 +218,7 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
             float* x0 = t.X + tap * t.TapStride;
             for (float* end = x0 + t.Inputs; x0 < end; x0++, w += F.Size * Outputs)
             {
-                F.PrefetchPanel(w);
+                F.PrefetchPanel(w + Prefetch.Distance);
                 V first = F.First<S, V>(w), second = F.Second<S, V>(w, HalfPanelBytes), x;
                 x = S.Broadcast(x0[0]);
                 a0 = S.MultiplyAdd(first, x, a0);
@@ -225,13 +241,14 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
     private static void Tile6(in PanelTile t)
     {
         V a0 = default, b0 = default, a1 = default, b1 = default, a2 = default, b2 = default, a3 = default, b3 = default, a4 = default, b4 = default, a5 = default, b5 = default;
-        byte* w = t.Weights;
+        byte* w = t.Weights, ahead = t.Ahead;
         nint s = t.XStride, s2 = 2 * s, s3 = 3 * s;
         for (int tap = 0; tap < t.Taps; tap++)
         {
             float* x0 = t.X + tap * t.TapStride, x4 = x0 + 4 * s;
-            for (float* end = x0 + t.Inputs; x0 < end; x0++, x4++, w += F.Size * Outputs)
+            for (float* end = x0 + t.Inputs; x0 < end; x0++, x4++, w += F.Size * Outputs, ahead += F.Size * Outputs)
             {
+                F.PrefetchPanel(ahead);
                 V first = F.First<S, V>(w), second = F.Second<S, V>(w, HalfPanelBytes), x;
                 x = S.Broadcast(x0[0]);
                 a0 = S.MultiplyAdd(first, x, a0);
@@ -266,13 +283,14 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
     private static void Tile12(in PanelTile t)
     {
         V a0 = default, b0 = default, a1 = default, b1 = default, a2 = default, b2 = default, a3 = default, b3 = default, a4 = default, b4 = default, a5 = default, b5 = default, a6 = default, b6 = default, a7 = default, b7 = default, a8 = default, b8 = default, a9 = default, b9 = default, a10 = default, b10 = default, a11 = default, b11 = default;
-        byte* w = t.Weights;
+        byte* w = t.Weights, ahead = t.Ahead;
         nint s = t.XStride, s2 = 2 * s, s3 = 3 * s;
         for (int tap = 0; tap < t.Taps; tap++)
         {
             float* x0 = t.X + tap * t.TapStride, x4 = x0 + 4 * s, x8 = x0 + 8 * s;
-            for (float* end = x0 + t.Inputs; x0 < end; x0++, x4++, x8++, w += F.Size * Outputs)
+            for (float* end = x0 + t.Inputs; x0 < end; x0++, x4++, x8++, w += F.Size * Outputs, ahead += F.Size * Outputs)
             {
+                F.PrefetchPanel(ahead);
                 V first = F.First<S, V>(w), second = F.Second<S, V>(w, HalfPanelBytes), x;
                 x = S.Broadcast(x0[0]);
                 a0 = S.MultiplyAdd(first, x, a0);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
@@ -11,6 +12,10 @@ internal unsafe struct RowTile
     public float* X;
     public nint XStride;
     public int Steps;                       // of two vectors
+    public float* Addend;                   // the bias, or the sum of the blocks before
+    public nint AddendStride;
+    public float* Y;
+    public nint YStride;
 }
 
 /// <summary>
@@ -22,7 +27,7 @@ internal unsafe struct RowTile
 internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where V : struct where F : struct, IWeightElements
 {
     private const int TileOutputs = 4, LargestTile = 6;
-    private const int FewRows = 24;
+    private const int FewRows = 24, BlockOutputs = 64;
 
     // Columns of a block: those of a tile's rows stay in the nearest cache.
     private const int BlockColumns = 1024;
@@ -30,28 +35,30 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
     /// <summary>One block of a multiplication.</summary>
     public static void Multiply(in MatMulBlock block)
     {
-        // Few rows: the weight is read once and in order. Many: a block of the rows stays in the nearest cache, the weights in the next.
+        // Few rows: the weight is read once and in order. Many: a block of the rows stays in the nearest cache, one of the weight in the next.
         if (block.Rows <= FewRows)
             for (int output = 0; output < block.Outputs; output += TileOutputs)
                 for (int row = 0; row < block.Rows; row += TileRows(block.Rows - row))
                     for (int column = 0; column < block.X.Columns; column += BlockColumns)
                         Multiply(block, row, output, column);
         else
-            for (int column = 0; column < block.X.Columns; column += BlockColumns)
-                for (int row = 0; row < block.Rows; row += TileRows(block.Rows - row))
-                    for (int output = 0; output < block.Outputs; output += TileOutputs)
-                        Multiply(block, row, output, column);
+            for (int first = 0; first < block.Outputs; first += BlockOutputs)
+                for (int column = 0; column < block.X.Columns; column += BlockColumns)
+                    for (int row = 0; row < block.Rows; row += TileRows(block.Rows - row))
+                        for (int output = first; output < Math.Min(first + BlockOutputs, block.Outputs); output += TileOutputs)
+                            Multiply(block, row, output, column);
     }
 
     private static int TileRows(int rows) => rows >= LargestTile && S.Registers >= 32 ? LargestTile : Math.Min(rows, 2);
 
+    [SkipLocalsInit]
     private static void Multiply(in MatMulBlock block, int row, int output, int column)
     {
         nint weightStride = (nint)block.X.Columns * F.Size;
         int columns = Math.Min(BlockColumns, block.X.Columns - column), outputs = Math.Min(TileOutputs, block.Outputs - output);
         (int steps, int rest) = Math.DivRem(columns, 2 * S.Width);
         byte* tail = stackalloc byte[TileOutputs * 2 * S.Width * F.Size];
-        float* sums = stackalloc float[LargestTile * TileOutputs];
+        float* scratch = stackalloc float[(LargestTile + 1) * TileOutputs];
         var tile = new RowTile
         {
             Weights = block.Weights + output * weightStride + (nint)column * F.Size,
@@ -61,26 +68,57 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
             X = block.X.Data + row * block.X.RowStride + column,
             XStride = block.X.RowStride,
             Steps = steps,
+            Y = block.Y + row * block.YStride + output,
+            YStride = block.YStride,
+            Addend = scratch + LargestTile * TileOutputs,
         };
+        Vector128<float>.Zero.Store(tile.Addend);
         if (rest > 0)
         {
             tile.Tail = tail;
             CopyTail(tile, rest, tail);
         }
+        if (column > 0)
+        {
+            tile.Addend = tile.Y;
+            tile.AddendStride = tile.YStride;
+        }
+        else if (block.Bias != null)
+            tile.Addend = block.Bias + output;
+
         int rows = TileRows(block.Rows - row);
+        if (outputs == TileOutputs)
+            Run(tile, rows);
+        else
+            RunPart(tile, rows, outputs, scratch);
+    }
+
+    private static void Run(in RowTile tile, int rows)
+    {
         switch (rows)
         {
-            case 6: Tile6(tile, sums); break;
-            case 2: Tile2(tile, sums); break;
-            default: Tile1(tile, sums); break;
+            case 6: Tile6(tile); break;
+            case 2: Tile2(tile); break;
+            default: Tile1(tile); break;
         }
+    }
+
+    // Fewer outputs than a tile has: their sums are taken from scratch.
+    private static void RunPart(RowTile tile, int rows, int outputs, float* scratch)
+    {
+        RowTile whole = tile;
+        (tile.AddendStride, tile.YStride) = (0, TileOutputs);
+        tile.Addend = scratch + LargestTile * TileOutputs;
+        tile.Y = scratch;
+        Run(tile, rows);
         for (int r = 0; r < rows; r++)
             for (int o = 0; o < outputs; o++)
-            {
-                float* y = block.Y + (row + r) * block.YStride + output + o;
-                *y = (column > 0 ? *y : block.Bias != null ? block.Bias[output + o] : 0) + sums[TileOutputs * r + o];
-            }
+                whole.Y[r * whole.YStride + o] = whole.Addend[r * whole.AddendStride + o] + scratch[r * TileOutputs + o];
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(in RowTile t, int row, V a, V b, V c, V d) =>
+        (Vector128.Load(t.Addend + row * t.AddendStride) + S.Sums(a, b, c, d)).Store(t.Y + row * t.YStride);
 
     private static void CopyTail(in RowTile tile, int columns, byte* tail)
     {
@@ -93,7 +131,7 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
 
     // 1 row × 4 outputs.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1(in RowTile t, float* sums)
+    private static void Tile1(in RowTile t)
     {
         V a00 = default, a01 = default, a02 = default, a03 = default;
         byte* w = t.Weights, tail = t.Tail;
@@ -129,15 +167,12 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
             w3 = 3 * w1;
             tail = null;
         }
-        sums[0] = S.Sum(a00);
-        sums[1] = S.Sum(a01);
-        sums[2] = S.Sum(a02);
-        sums[3] = S.Sum(a03);
+        Finish(t, 0, a00, a01, a02, a03);
     }
 
     // 2 rows × 4 outputs.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile2(in RowTile t, float* sums)
+    private static void Tile2(in RowTile t)
     {
         V a00 = default, a01 = default, a02 = default, a03 = default;
         V a10 = default, a11 = default, a12 = default, a13 = default;
@@ -185,19 +220,13 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
             w3 = 3 * w1;
             tail = null;
         }
-        sums[0] = S.Sum(a00);
-        sums[1] = S.Sum(a01);
-        sums[2] = S.Sum(a02);
-        sums[3] = S.Sum(a03);
-        sums[4] = S.Sum(a10);
-        sums[5] = S.Sum(a11);
-        sums[6] = S.Sum(a12);
-        sums[7] = S.Sum(a13);
+        Finish(t, 0, a00, a01, a02, a03);
+        Finish(t, 1, a10, a11, a12, a13);
     }
 
     // 6 rows × 4 outputs.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile6(in RowTile t, float* sums)
+    private static void Tile6(in RowTile t)
     {
         V a00 = default, a01 = default, a02 = default, a03 = default;
         V a10 = default, a11 = default, a12 = default, a13 = default;
@@ -289,29 +318,11 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
             w3 = 3 * w1;
             tail = null;
         }
-        sums[0] = S.Sum(a00);
-        sums[1] = S.Sum(a01);
-        sums[2] = S.Sum(a02);
-        sums[3] = S.Sum(a03);
-        sums[4] = S.Sum(a10);
-        sums[5] = S.Sum(a11);
-        sums[6] = S.Sum(a12);
-        sums[7] = S.Sum(a13);
-        sums[8] = S.Sum(a20);
-        sums[9] = S.Sum(a21);
-        sums[10] = S.Sum(a22);
-        sums[11] = S.Sum(a23);
-        sums[12] = S.Sum(a30);
-        sums[13] = S.Sum(a31);
-        sums[14] = S.Sum(a32);
-        sums[15] = S.Sum(a33);
-        sums[16] = S.Sum(a40);
-        sums[17] = S.Sum(a41);
-        sums[18] = S.Sum(a42);
-        sums[19] = S.Sum(a43);
-        sums[20] = S.Sum(a50);
-        sums[21] = S.Sum(a51);
-        sums[22] = S.Sum(a52);
-        sums[23] = S.Sum(a53);
+        Finish(t, 0, a00, a01, a02, a03);
+        Finish(t, 1, a10, a11, a12, a13);
+        Finish(t, 2, a20, a21, a22, a23);
+        Finish(t, 3, a30, a31, a32, a33);
+        Finish(t, 4, a40, a41, a42, a43);
+        Finish(t, 5, a50, a51, a52, a53);
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
@@ -25,7 +26,11 @@ internal unsafe interface ISimd<V> where V : struct
     /// <summary>a * b + c, rounded once where the processor can.</summary>
     static abstract V MultiplyAdd(V a, V b, V c);
 
-    static abstract float Sum(V value);
+    /// <summary>The sums of the elements of four vectors.</summary>
+    static abstract Vector128<float> Sums(V a, V b, V c, V d);
+
+    /// <summary>Puts the even ones of two vectors of floats before the odd ones, in place.</summary>
+    static abstract void EvenFirst(float* pairs);
 
     /// <summary>The bfloat16 values in the lower halves of <see cref="Width"/> words.</summary>
     static abstract V LowerHalves(byte* words);
@@ -56,7 +61,16 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Vector512<float> value) => Vector512.Sum(value);
+    public static Vector128<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
+        Simd256.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void EvenFirst(float* pairs)
+    {
+        Vector512<ulong> a = Vector512.Load((ulong*)pairs), b = Vector512.Load((ulong*)(pairs + Width));
+        Vector512.Narrow(a, b).Store((uint*)pairs);
+        Vector512.Narrow(a >> 32, b >> 32).Store((uint*)(pairs + Width));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LowerHalves(byte* words) => (Vector512.Load((uint*)words) << 16).AsSingle();
@@ -87,7 +101,16 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Vector256<float> value) => Vector256.Sum(value);
+    public static Vector128<float> Sums(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) =>
+        Simd128.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void EvenFirst(float* pairs)
+    {
+        Vector256<ulong> a = Vector256.Load((ulong*)pairs), b = Vector256.Load((ulong*)(pairs + Width));
+        Vector256.Narrow(a, b).Store((uint*)pairs);
+        Vector256.Narrow(a >> 32, b >> 32).Store((uint*)(pairs + Width));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LowerHalves(byte* words) => (Vector256.Load((uint*)words) << 16).AsSingle();
@@ -118,7 +141,22 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Vector128<float> value) => Vector128.Sum(value);
+    public static Vector128<float> Sums(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        if (Sse3.IsSupported)
+            return Sse3.HorizontalAdd(Sse3.HorizontalAdd(a, b), Sse3.HorizontalAdd(c, d));
+        if (AdvSimd.Arm64.IsSupported)
+            return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a, b), AdvSimd.Arm64.AddPairwise(c, d));
+        return Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void EvenFirst(float* pairs)
+    {
+        Vector128<ulong> a = Vector128.Load((ulong*)pairs), b = Vector128.Load((ulong*)(pairs + Width));
+        Vector128.Narrow(a, b).Store((uint*)pairs);
+        Vector128.Narrow(a >> 32, b >> 32).Store((uint*)(pairs + Width));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LowerHalves(byte* words) => (Vector128.Load((uint*)words) << 16).AsSingle();

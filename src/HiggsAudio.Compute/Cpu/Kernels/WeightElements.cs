@@ -16,7 +16,7 @@ internal unsafe interface IWeightElements
 
     static abstract V Second<S, V>(byte* source, int distance) where S : struct, ISimd<V> where V : struct;
 
-    /// <summary>Asks for the 32 elements of a panel that are needed a little later.</summary>
+    /// <summary>Asks for 32 elements of a panel that are needed soon.</summary>
     static abstract void PrefetchPanel(byte* source);
 }
 
@@ -35,8 +35,8 @@ internal readonly unsafe struct Float32Elements : IWeightElements
     {
         if (Sse.IsSupported)
         {
-            Sse.Prefetch0(source + Prefetch.Distance);
-            Sse.Prefetch0(source + Prefetch.Distance + 64);
+            Sse.Prefetch0(source);
+            Sse.Prefetch0(source + 64);
         }
     }
 }
@@ -55,7 +55,7 @@ internal readonly unsafe struct BFloat16Elements : IWeightElements
     public static void PrefetchPanel(byte* source)
     {
         if (Sse.IsSupported)
-            Sse.Prefetch0(source + Prefetch.Distance);
+            Sse.Prefetch0(source);
     }
 }
 
