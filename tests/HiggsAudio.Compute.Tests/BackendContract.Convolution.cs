@@ -58,12 +58,12 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void Conv1d_computes_a_row_alike_in_a_window_and_in_the_whole([Values(1, 3, 9)] int dilation, [Values(32, 100)] int channels)
+    public void Conv1d_computes_a_row_alike_in_a_window_and_in_the_whole([Values(1, 3, 9)] int dilation, [Values(32, 100)] int channels, [Values(200, 2100)] int rows)
     {
-        const int Rows = 200, First = 60, Count = 70;
+        const int First = 60, Count = 70;
         var shape = Conv1dShape.Same(7, dilation);
         int reach = 3 * dilation;
-        Pair x = RandomMatrix(Rows, channels);
+        Pair x = RandomMatrix(rows, channels);
         WeightPair weight = RandomWeight(channels, 7 * channels, WeightUse.Linear);
 
         float[] whole = Lane.Read(Lane.Conv1d(x.Tested, weight.Tested, null, shape)[First..(First + Count)]);
@@ -71,6 +71,22 @@ public abstract partial class BackendContract
 
         Assert.That(window, Is.EqualTo(whole));
     }
+
+    // Long inputs are not copied to be padded: only their ends are.
+    private static readonly (Conv1dShape Shape, int Rows, int Inputs, int Outputs)[] LongConv1dShapes =
+    [
+        (Conv1dShape.Same(7, 9), 2200, 32, 32), (Conv1dShape.Same(7), 2200, 32, 1), (Conv1dShape.Same(3, 2), 2200, 32, 2), (Conv1dShape.Same(7), 70000, 1, 16),
+        (new Conv1dShape(10, 5), 70000, 1, 18), (new Conv1dShape(16, 8, 1, 4, 4), 4400, 16, 33), (new Conv1dShape(4, 3, 2, 11, 7), 4400, 16, 33),
+    ];
+
+    public static IEnumerable<TestCaseData> LongConv1dCases() =>
+        from shape in LongConv1dShapes
+        from gap in new[] { 0, 3 }
+        select new TestCaseData(shape.Shape, shape.Rows, shape.Inputs, shape.Outputs, gap);
+
+    [TestCaseSource(nameof(LongConv1dCases))]
+    public void Conv1d_slides_over_long_times(Conv1dShape shape, int rows, int inputs, int outputs, int gap) =>
+        Conv1d_slides_over_time(shape, rows, inputs, outputs, gap);
 
     public static IEnumerable<TestCaseData> ConvTranspose1dCases() =>
         from shape in new[]
@@ -105,5 +121,13 @@ public abstract partial class BackendContract
         WeightPair weight = RandomWeight(3 * 16, 2 * 20, WeightUse.Linear, format, source);
 
         AssertEqual(new Pair(Lane.ConvTranspose1d(x.Tested, weight.Tested, null, shape), Reference.ConvTranspose1d(x.Expected, weight.Expected, null, shape)));
+    }
+
+    [Test]
+    public void ConvTranspose1d_spreads_over_long_times([Values(0, 3)] int gap)
+    {
+        ConvTranspose1d_spreads_over_time(new ConvTranspose1dShape(6, 3, 2, 1), 2200, 32, 16, gap);
+        ConvTranspose1d_spreads_over_time(new ConvTranspose1dShape(7, 3, 9), 2200, 32, 16, gap);
+        ConvTranspose1d_spreads_over_time(new ConvTranspose1dShape(16, 2, 1), 2200, 32, 16, gap);
     }
 }

@@ -35,7 +35,7 @@ internal sealed unsafe class CpuArena : IDisposable
     public float* Allocate(long count)
     {
         long bytes = Math.Max(checked(count * sizeof(float)) + CpuMemory.Alignment - 1 & -CpuMemory.Alignment, CpuMemory.Alignment);
-        if (_blocks.Count == 0 || _offset + bytes > _blocks[_block].Size)
+        if (_blocks.Count == 0 || _offset + bytes > _blocks[_block].Size || Mark == 0 && _blocks.Count > 1)
             Advance(bytes);
         var data = (float*)(_blocks[_block].Data + (nint)_offset);
         _offset += bytes;
