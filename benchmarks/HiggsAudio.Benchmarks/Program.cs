@@ -6,10 +6,13 @@ switch (args.FirstOrDefault())
 {
     case "make-checkpoint":
         return MakeCheckpoint.Run(args.AsSpan(1));
+    case "true-size":
+        return TrueSize.Run(args.AsSpan(1));
     case null or "help" or "--help":
         Console.WriteLine($"""
             Commands:
               {MakeCheckpoint.Usage}
+              {TrueSize.Usage}
               anything else goes to BenchmarkDotNet, for example --list flat or --filter '*'
             """);
         return 0;
