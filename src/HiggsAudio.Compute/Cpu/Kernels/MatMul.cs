@@ -28,7 +28,9 @@ internal static unsafe class MatMul
     /// <summary>Multiplies windows with a weight.</summary>
     public static void Multiply(CpuThreads threads, CpuArena arena, Windows x, CpuWeight weight, float* bias, Matrix y)
     {
-        if (y.Rows == 0 || y.Columns == 0)
+        if (weight.Columns == 0)
+            Fill(bias, y);
+        if (y.Rows == 0 || y.Columns == 0 || weight.Columns == 0)
             return;
         var block = new MatMulBlock
         {
@@ -44,6 +46,14 @@ internal static unsafe class MatMul
             Run(threads, block, weight);
         else
             RunArranged(threads, arena, block, weight);
+    }
+
+    // A sum of no products.
+    private static void Fill(float* bias, Matrix y)
+    {
+        for (int r = 0; r < y.Rows; r++)
+            for (int c = 0; c < y.Columns; c++)
+                y.Row(r)[c] = bias == null ? 0 : bias[c];
     }
 
     private static void RunArranged(CpuThreads threads, CpuArena arena, MatMulBlock block, CpuWeight weight)

@@ -13,7 +13,7 @@ internal readonly unsafe struct Windows
     {
         Data = data;
         (RowStride, Taps, TapStride, Inputs, Columns) = (rowStride, taps, tapStride, inputs, taps * inputs);
-        BlockTaps = Math.Clamp(LargestBlock / inputs, 1, taps);
+        BlockTaps = Math.Clamp(LargestBlock / Math.Max(inputs, 1), 1, taps);
         BlockInputs = Math.Min(inputs, LargestBlock);
         if (BlockInputs == inputs && (taps == 1 || tapStride == inputs))
             (Taps, Inputs, BlockTaps, BlockInputs) = (1, Columns, 1, BlockTaps * inputs);
