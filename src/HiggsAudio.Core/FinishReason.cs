@@ -14,4 +14,16 @@ public enum FinishReason
 
     /// <summary>The caller cancelled it.</summary>
     Cancelled,
+
+    /// <summary>It was cut because the text cannot take so long to say: see <see cref="SpeechGuards.FrameBudgetMargin"/>.</summary>
+    FrameBudget,
+
+    /// <summary>It was cut because the same frames came again and again: see <see cref="GenerationOptions.MaxLoopFrames"/>.</summary>
+    Loop,
+
+    /// <summary>It was cut because there was nothing to hear for too long: see <see cref="SpeechGuards.MaxSilence"/>.</summary>
+    Silence,
+
+    /// <summary>The model ended a chunk of a text without any sound.</summary>
+    NoAudio,
 }

@@ -44,6 +44,12 @@ public sealed record GenerationOptions
     public bool StopAtAudioEnd { get; init; }
 
     /// <summary>
+    /// Ends the answer (<see cref="FinishReason.Loop"/>) when the same frames, up to 50 of them, have come again and again for so many frames, 10 or
+    /// more; frames count as the same if three of four of their codes are. Null: never.
+    /// </summary>
+    public int? MaxLoopFrames { get; init; }
+
+    /// <summary>
     /// What the random draws follow from: the same seed, options and logits give the same codes on every machine. Null: another one each time.
     /// </summary>
     public long? Seed { get; init; }
@@ -75,6 +81,7 @@ public sealed record GenerationOptions
         Require(TopK is null or >= 0, nameof(TopK), "null, 0 or more", TopK);
         Require(TopP is >= 0 and <= 1, nameof(TopP), "between 0 and 1", TopP);
         Require(RasWinMaxNumRepeat >= 0, nameof(RasWinMaxNumRepeat), "0 or more", RasWinMaxNumRepeat);
+        Require(MaxLoopFrames is null or >= 10, nameof(MaxLoopFrames), "null, or 10 or more", MaxLoopFrames);
         Require(StopStrings is not null, nameof(StopStrings), "a list", "null");
         foreach (string stop in StopStrings!)
             Require(!string.IsNullOrEmpty(stop), nameof(StopStrings), "without empty strings", "one");

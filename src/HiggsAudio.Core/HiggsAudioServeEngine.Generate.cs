@@ -72,7 +72,7 @@ public sealed partial class HiggsAudioServeEngine
         return Submit(prompt, options, sound, maxUnread, cancellationToken);
     }
 
-    private Answer Submit(Prompt prompt, GenerationOptions options, CodecStreamOptions sound, int maxUnread, CancellationToken cancellationToken)
+    private Answer Submit(Prompt prompt, GenerationOptions options, CodecStreamOptions? sound, int maxUnread, CancellationToken cancellationToken)
     {
         if (prompt.Rows.Length >= _options.MaxContextLength)
         {

@@ -12,6 +12,8 @@ namespace HiggsAudio.Generation;
 /// </remarks>
 internal sealed class GenerationState
 {
+    private const int MaxLoopPeriod = 50;
+
     private readonly GenerationTokens _tokens;
     private readonly GenerationOptions _options;
     private readonly StopCondition _stop;
@@ -20,6 +22,7 @@ internal sealed class GenerationState
     private readonly IntList _columns;                         // [columns, codebooks]: all audio out, the prompt's first
     private readonly List<(int Start, int End)> _segments = [];   // in columns
     private readonly int[] _codes;                             // the column being made
+    private readonly int[] _loops = [];                        // [period]: frames that equal the one a period before, in a row
     private readonly int _promptLength;
 
     /// <param name="tokens">The checkpoint's ids.</param>
@@ -41,6 +44,7 @@ internal sealed class GenerationState
         (_tokens, _options, _stop, _promptLength) = (tokens, options, stop, prompt.Length);
         _sampler = sampler ?? new Sampler(options);
         _codes = new int[tokens.Codebooks];
+        _loops = options.MaxLoopFrames is null ? [] : new int[MaxLoopPeriod + 1];
         int steps = Math.Min(options.MaxNewTokens, 2048);
         _sequence = new IntList(prompt, steps + 1);
         _columns = new IntList(audioOut, (steps + 1) * tokens.Codebooks);
@@ -53,6 +57,7 @@ internal sealed class GenerationState
         (_tokens, _options, _stop, _sampler, _promptLength) = (other._tokens, other._options, other._stop, sampler, other._promptLength);
         (_sequence, _columns, _codes) = (new IntList(other._sequence), new IntList(other._columns), new int[other._codes.Length]);
         _segments.AddRange(other._segments);
+        _loops = [.. other._loops];
         (Delay, Remaining, Steps, FinishReason) = (other.Delay, other.Remaining, other.Steps, other.FinishReason);
     }
 
@@ -145,6 +150,8 @@ internal sealed class GenerationState
             FinishReason = HiggsAudio.FinishReason.Stop;
         else if (result == StepResult.AudioEnd && (_options.StopAtAudioEnd || _stop.IsMet(TextTokens)))
             FinishReason = HiggsAudio.FinishReason.AudioEnd;
+        else if (result == StepResult.Audio && IsLooping())
+            FinishReason = HiggsAudio.FinishReason.Loop;
         else if (Steps >= _options.MaxNewTokens)
             FinishReason = HiggsAudio.FinishReason.Length;
         return result;
@@ -165,6 +172,7 @@ internal sealed class GenerationState
         _segments.Add((start, start + 1));
         _sequence.Add(_tokens.AudioOut);
         (Delay, Remaining) = (0, null);
+        Array.Clear(_loops);
         return StepResult.AudioInit;
     }
 
@@ -204,6 +212,26 @@ internal sealed class GenerationState
             return code;
         int repeats = RepetitionAwareSampling.CountRepeats(_columns.Values, _tokens.Codebooks, codebook, code, _options.RasWinLen.Value);
         return repeats >= _options.RasWinMaxNumRepeat ? _sampler.Redraw(logits, Steps, codebook) : code;
+    }
+
+    // Whether the newest column ends a run of the same few columns that is too long.
+    private bool IsLooping()
+    {
+        if (_loops.Length == 0)
+            return false;
+        int codebooks = _tokens.Codebooks, same = codebooks - codebooks / 4, earlier = _segments[^1].End - _segments[^1].Start - 1;
+        ReadOnlySpan<int> columns = _columns.Values, newest = columns[^codebooks..];
+        bool looping = false;
+        for (int period = 1; period <= Math.Min(MaxLoopPeriod, earlier); period++)
+        {
+            ReadOnlySpan<int> before = columns.Slice(columns.Length - (period + 1) * codebooks, codebooks);
+            int equal = 0;
+            for (int c = 0; c < codebooks; c++)
+                equal += newest[c] == before[c] ? 1 : 0;
+            _loops[period] = equal >= same ? _loops[period] + 1 : 0;
+            looping |= _loops[period] >= Math.Max(_options.MaxLoopFrames!.Value, 3 * period);
+        }
+        return looping;
     }
 
     // Goes on with the prompt's last clip. Where the clip is one column the state is the reference's; it fails for longer ones, and here the

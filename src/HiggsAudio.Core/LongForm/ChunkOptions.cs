@@ -31,10 +31,24 @@ public sealed record ChunkOptions
     /// <summary>Most turns of a chunk, 1 or more, for <see cref="ChunkMethod.Sentence"/> and <see cref="ChunkMethod.Speaker"/>.</summary>
     public int MaxTurns { get; init; } = 1;
 
+    /// <summary>Most characters of a chunk, 1 or more, for <see cref="ChunkMethod.Sentence"/>; a longer word stays whole. Null for any number.</summary>
+    public int? MaxCharacters { get; init; }
+
     /// <summary>
     /// Cuts Chinese text into words for <see cref="ChunkMethod.Word"/>; the words joined must be the text. The reference uses the dictionary of
     /// jieba: hand in a port of it to get the reference's chunks. Null for a rule without a dictionary (common one-character words, else pairs of
     /// characters), by which Chinese chunks end elsewhere than the reference's and may divide a word.
     /// </summary>
     public Func<string, IEnumerable<string>>? WordSegmenter { get; init; }
+
+    /// <summary>Checks the ranges.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A number is below 1, or there is no such method; the message names it.</exception>
+    public void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxWords, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxTurns, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxCharacters ?? 1, 1, nameof(MaxCharacters));
+        if (!Enum.IsDefined(Method))
+            throw new ArgumentOutOfRangeException(nameof(Method), Method, "is not a method");
+    }
 }

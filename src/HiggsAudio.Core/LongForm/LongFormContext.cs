@@ -30,4 +30,8 @@ internal sealed class LongFormContext(IReadOnlyList<Message> messages, int? buff
         while (_made.Count > bufferSize)
             _made.Dequeue();
     }
+
+    /// <summary>Forgets the oldest chunk.</summary>
+    /// <returns>Whether there was one.</returns>
+    public bool Forget() => _made.TryDequeue(out _);
 }

@@ -6,7 +6,7 @@ namespace HiggsAudio.LongForm;
 /// Divides a transcript where it is heard least: as much as fits, up to the last end of a paragraph in it, else of a sentence, else of a
 /// clause, else of a word.
 /// </summary>
-internal sealed class SentenceChunker(string transcript, int maxWords, int maxTurns)
+internal sealed class SentenceChunker(string transcript, int maxWords, int maxTurns, int? maxCharacters = null)
 {
     private enum Border
     {
@@ -47,7 +47,8 @@ internal sealed class SentenceChunker(string transcript, int maxWords, int maxTu
         for (int i = start; i < _atoms.Count; i++)
         {
             weight += _atoms[i].Weight;
-            if (weight > 2 * maxWords && best > 0)
+            bool full = weight > 2 * maxWords || (_atoms[i].Kind != AtomKind.Space && _atoms[i].End - _atoms[start].Start > maxCharacters);
+            if (full && best > 0)
                 return best;
             if (weight == 0 || i == _atoms.Count - 1)
                 continue;

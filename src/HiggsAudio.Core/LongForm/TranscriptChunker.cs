@@ -18,15 +18,13 @@ public static class TranscriptChunker
     {
         ArgumentNullException.ThrowIfNull(transcript);
         options ??= new ChunkOptions();
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxWords, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxTurns, 1);
+        options.Validate();
         return options.Method switch
         {
             ChunkMethod.None => [new TranscriptChunk(transcript)],
             ChunkMethod.Speaker => [.. BySpeaker(transcript, options.MaxTurns).Select(text => new TranscriptChunk(text))],
             ChunkMethod.Word => [.. ByWord(transcript, options.MaxWords, options.WordSegmenter).Select(text => new TranscriptChunk(text))],
-            ChunkMethod.Sentence => new SentenceChunker(transcript, options.MaxWords, options.MaxTurns).Chunks(),
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Method, "is not a method"),
+            _ => new SentenceChunker(transcript, options.MaxWords, options.MaxTurns, options.MaxCharacters).Chunks(),
         };
     }
 
