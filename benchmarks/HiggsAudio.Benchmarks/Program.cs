@@ -8,11 +8,17 @@ switch (args.FirstOrDefault())
         return MakeCheckpoint.Run(args.AsSpan(1));
     case "true-size":
         return TrueSize.Run(args.AsSpan(1));
+    case "soak":
+        return await Soak.RunAsync(args);
+    case "serving":
+        return await ServingSpeed.RunAsync(args);
     case null or "help" or "--help":
         Console.WriteLine($"""
             Commands:
               {MakeCheckpoint.Usage}
               {TrueSize.Usage}
+              {ServingSpeed.Usage}
+              {Soak.Usage}
               anything else goes to BenchmarkDotNet, for example --list flat or --filter '*'
             """);
         return 0;

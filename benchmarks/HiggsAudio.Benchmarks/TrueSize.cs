@@ -18,10 +18,10 @@ internal static class TrueSize
             return 2;
         }
         string folder = args[0];
-        int threads = int.Parse(Value(args, "--threads", "0"), CultureInfo.InvariantCulture);
-        int frames = int.Parse(Value(args, "--frames", "50"), CultureInfo.InvariantCulture);
-        int prompt = int.Parse(Value(args, "--prompt", "400"), CultureInfo.InvariantCulture);
-        var format = Enum.Parse<WeightFormat>(Value(args, "--format", nameof(WeightFormat.AsStored)));
+        int threads = int.Parse(CommandLine.Value(args, "--threads", "0"), CultureInfo.InvariantCulture);
+        int frames = int.Parse(CommandLine.Value(args, "--frames", "50"), CultureInfo.InvariantCulture);
+        int prompt = int.Parse(CommandLine.Value(args, "--prompt", "400"), CultureInfo.InvariantCulture);
+        var format = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", nameof(WeightFormat.AsStored)));
 
         PrintMachine(threads);
         var clock = Stopwatch.StartNew();
@@ -63,12 +63,6 @@ internal static class TrueSize
             return $"{Environment.WorkingSet / 1e9:0.00} GB resident";
         string Field(string name) => File.ReadLines("/proc/self/status").First(l => l.StartsWith(name, StringComparison.Ordinal)).Split(':')[1].Trim();
         return $"own {Field("RssAnon")}, mapped {Field("RssFile")}";
-    }
-
-    private static string Value(ReadOnlySpan<string> args, string name, string otherwise)
-    {
-        int at = args.IndexOf(name);
-        return at < 0 || at + 1 == args.Length ? otherwise : args[at + 1];
     }
 
     private static void Line(string what, string value) => Console.WriteLine($"{what,-22} {value}");
