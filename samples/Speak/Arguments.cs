@@ -70,12 +70,14 @@ internal sealed class Arguments
         return problem is null;
     }
 
-    /// <summary>The conversation to continue.</summary>
-    public ChatMLSample Conversation()
+    /// <summary>The conversations to continue, one after the other: the nano voice says a long text in parts.</summary>
+    /// <exception cref="ArgumentException">There is nothing in the text that the nano voice can say.</exception>
+    public IEnumerable<ChatMLSample> Conversations() => Model is null ? NanoVoice.Split(Text).Select(Conversation) : [Conversation(Text)];
+
+    private ChatMLSample Conversation(string text)
     {
         if (Model is null && Reference is null && Scene is null)
-            return NanoVoice.Say(Text, Voice);
-        string text = Model is null ? NanoVoice.Normalize(Text) : Text;
+            return NanoVoice.Say(text, Voice);
         string scene = Scene ?? (Reference is null && Model is null ? $"SPEAKER0: {Voice}" : "Audio is recorded from a quiet room.");
         var system = new Message("system", $"Generate audio following instruction.\n\n<|scene_desc_start|>\n{scene}\n<|scene_desc_end|>");
         if (Reference is null)

@@ -21,23 +21,33 @@ try
 {
     var clock = Stopwatch.StartNew();
     using HiggsAudioServeEngine engine = arguments.Model is null
-        ? NanoVoice.Load()
+        ? NanoVoice.Load(new EngineOptions { Threads = arguments.Threads }, null, cancellation.Token)
         : HiggsAudioServeEngine.Load(arguments.Model, arguments.Codec!, new EngineOptions { Threads = arguments.Threads }, new LoadLine(), cancellation.Token);
     Console.WriteLine($"Loaded {(arguments.Model is null ? "the nano voice (a small model for trying; name the published one with --model and --codec)" : arguments.Model)} in {clock.Elapsed.TotalSeconds:0.0} s");
 
-    ChatMLSample sample = arguments.Conversation();
     clock.Restart();
-    HiggsAudioResponse response = await engine.GenerateAsync(sample, arguments.Generation, new ProgressLine(), cancellation.Token);
-    Console.WriteLine();
-    if (response.Audio is null)
+    var parts = new List<Waveform>();
+    var responses = new List<HiggsAudioResponse>();
+    foreach (ChatMLSample sample in arguments.Conversations())
     {
-        Console.Error.WriteLine($"The model answered without sound ({response.FinishReason}): {response.GeneratedText}");
-        return 1;
+        HiggsAudioResponse response = await engine.GenerateAsync(sample, arguments.Generation, new ProgressLine(), cancellation.Token);
+        Console.WriteLine();
+        if (response.Audio is null)
+        {
+            Console.Error.WriteLine($"The model answered without sound ({response.FinishReason}): {response.GeneratedText}");
+            return 1;
+        }
+        if (parts.Count > 0)
+            parts.Add(new Waveform(new float[response.SamplingRate / 6], response.SamplingRate));   // a breath between sentences
+        parts.Add(response.Audio);
+        responses.Add(response);
     }
-    response.SaveWav(arguments.Output);
-    double seconds = response.Audio.Duration.TotalSeconds, took = clock.Elapsed.TotalSeconds;
+    Waveform audio = Waveform.Concatenate(parts);
+    audio.SaveWav(arguments.Output);
+    double seconds = audio.Duration.TotalSeconds, took = clock.Elapsed.TotalSeconds;
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"{arguments.Output}: {seconds:0.00} s of audio in {took:0.00} s, real-time factor {took / seconds:0.000}, finish reason {response.FinishReason}, seed {response.Seed}"));
+        $"{arguments.Output}: {seconds:0.00} s of audio in {took:0.00} s, real-time factor {took / seconds:0.000}, " +
+        $"finish reason {string.Join(", ", responses.Select(r => r.FinishReason))}, seed {string.Join(", ", responses.Select(r => r.Seed))}"));
     return 0;
 }
 catch (OperationCanceledException)

@@ -139,6 +139,6 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
 }
 
 /// <summary>How far the loading of an engine is.</summary>
-/// <param name="Stage"><c>tokenizer</c>, <c>codec</c> or <c>model</c>.</param>
+/// <param name="Stage"><c>tokenizer</c>, <c>codec</c> or <c>model</c>; <c>unpacking</c> before them where the checkpoint is embedded.</param>
 /// <param name="Part">The part of the stage that is done, 0 to 1.</param>
 public readonly record struct LoadProgress(string Stage, double Part);

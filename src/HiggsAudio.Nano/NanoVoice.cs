@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using HiggsAudio.Nano;
 
 namespace HiggsAudio;
 
@@ -11,24 +11,38 @@ public static class NanoVoice
     /// <summary>The voices it knows, as a scene describes them: <c>SPEAKER0: feminine</c>.</summary>
     public static IReadOnlyList<string> Voices { get; } = ["feminine", "masculine", "scottish"];
 
+    /// <summary>The longest sentences that it was taught, in characters of <see cref="Normalize"/>; longer ones it says badly: <see cref="Split"/> them.</summary>
+    public const int LongestSentence = 70;
+
+    private static readonly EnglishTextOptions Spelling = new() { LowerCase = true, Alphabet = "abcdefghijklmnopqrstuvwxyz',.?! " };
+
     /// <summary>Loads an engine with the nano voice, unpacking the checkpoint first where that was not done before.</summary>
     /// <param name="options">Options of the engine.</param>
-    /// <exception cref="IOException">The checkpoint cannot be written to the per-user cache.</exception>
-    public static HiggsAudioServeEngine Load(EngineOptions? options = null)
+    /// <param name="progress">Told what is being done: <c>unpacking</c>, then what <see cref="HiggsAudioServeEngine"/> loads.</param>
+    /// <param name="cancellationToken">Ends the loading.</param>
+    /// <exception cref="IOException">The checkpoint can be written neither to the per-user cache nor to the folder of temporary files.</exception>
+    /// <exception cref="OperationCanceledException">The loading was ended.</exception>
+    public static HiggsAudioServeEngine Load(EngineOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        (string modelFolder, string codecFolder) = Unpack();
-        return HiggsAudioServeEngine.Load(modelFolder, codecFolder, options);
+        (string modelFolder, string codecFolder) = NanoCheckpoint.UnpackSomewhere(progress, cancellationToken);
+        return HiggsAudioServeEngine.Load(modelFolder, codecFolder, options, progress, cancellationToken);
     }
+
+    /// <summary>As <see cref="Load"/>, on another thread.</summary>
+    public static Task<HiggsAudioServeEngine> LoadAsync(EngineOptions? options = null, IProgress<LoadProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        Task.Run(() => Load(options, progress, cancellationToken), cancellationToken);
 
     /// <summary>
     /// The conversation that makes the nano voice say a text. Its text may be any English sentence: numbers, dates, money and symbols are
-    /// spelled out first.
+    /// spelled out first. Longer texts are for <see cref="Split"/> first, and one conversation for each part.
     /// </summary>
-    /// <param name="text">What to say.</param>
+    /// <param name="text">What to say, best no longer than <see cref="LongestSentence"/>.</param>
     /// <param name="voice">One of <see cref="Voices"/>.</param>
+    /// <exception cref="ArgumentException">There is nothing in the text that can be said, or there is no such voice.</exception>
     public static ChatMLSample Say(string text, string voice = "feminine")
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(text);
+        ArgumentNullException.ThrowIfNull(text);
         if (!Voices.Contains(voice))
             throw new ArgumentException($"The nano voice has the voices {string.Join(", ", Voices)}, not '{voice}'.", nameof(voice));
         return new ChatMLSample(
@@ -37,80 +51,34 @@ public static class NanoVoice
     }
 
     /// <summary>
-    /// Writes the checkpoint's files to a cache folder of the user (or finds them there, byte for byte as embedded) and returns the model's
-    /// and the codec's folder. Safe against other processes that do the same at the same time.
+    /// The text as the nano voice was taught to read it: spoken words (<see cref="EnglishTextNormalizer"/>) of the letters a to z, apostrophe,
+    /// comma, full stop, question and exclamation mark, with one of these at the end. Accents are folded; what has no like is left out.
     /// </summary>
-    /// <param name="cacheFolder">Where to put them; by default <c>HiggsAudio</c> in the user's local application data.</param>
-    /// <exception cref="IOException">The folder cannot be written.</exception>
-    public static (string ModelFolder, string CodecFolder) Unpack(string? cacheFolder = null)
-    {
-        cacheFolder ??= DefaultCacheFolder();
-        string root = Path.Combine(cacheFolder, $"nano-{Fingerprint()}");
-        foreach (string name in Files())
-            UnpackFile(name, Path.Combine(root, name.Replace('/', Path.DirectorySeparatorChar)));
-        return (Path.Combine(root, "generation"), Path.Combine(root, "tokenizer"));
-    }
-
-    /// <summary>The text as the nano voice was taught to read it: lower case, numbers and symbols in words.</summary>
+    /// <param name="text">English text.</param>
+    /// <exception cref="ArgumentException">There is nothing in the text that can be said.</exception>
     public static string Normalize(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return text.ToLowerInvariant();
+        string spoken = EnglishTextNormalizer.Normalize(text, Spelling);
+        if (!spoken.AsSpan().ContainsAnyInRange('a', 'z'))
+            throw new ArgumentException("There is nothing in the text that the nano voice could say: it reads English, in the letters a to z.", nameof(text));
+        return spoken[^1] is '.' or '?' or '!' ? spoken : spoken + ".";
     }
 
-    private static string DefaultCacheFolder()
-    {
-        string local = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
-        return Path.Combine(local.Length > 0 ? local : Path.GetTempPath(), "HiggsAudio");
-    }
+    /// <summary>
+    /// Cuts a text into parts that the nano voice can say, none longer than <see cref="LongestSentence"/>, each as <see cref="Normalize"/> gives
+    /// it: by sentences, long sentences by clauses, long clauses between words.
+    /// </summary>
+    /// <param name="text">English text of any length.</param>
+    /// <exception cref="ArgumentException">There is nothing in the text that can be said.</exception>
+    public static IReadOnlyList<string> Split(string text) => SentenceSplitter.Split(Normalize(text), LongestSentence);
 
-    private static IEnumerable<string> Files() =>
-        typeof(NanoVoice).Assembly.GetManifestResourceNames().Select(name => name.Replace('\\', '/')).Order(StringComparer.Ordinal);
-
-    private static Stream Open(string name) =>
-        typeof(NanoVoice).Assembly.GetManifestResourceStream(name)
-        ?? typeof(NanoVoice).Assembly.GetManifestResourceStream(name.Replace('/', '\\'))!;
-
-    // Another build of this assembly may carry another checkpoint: its folder has another name.
-    private static string Fingerprint()
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (string name in Files())
-        {
-            using Stream embedded = Open(name);
-            hash.AppendData(SHA256.HashData(embedded));
-        }
-        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 8));
-    }
-
-    private static void UnpackFile(string name, string path)
-    {
-        using Stream embedded = Open(name);
-        if (IsSame(path, embedded))
-            return;
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        string temporary = $"{path}.{Environment.ProcessId}-{Environment.CurrentManagedThreadId}.tmp";
-        try
-        {
-            embedded.Position = 0;
-            using (FileStream file = File.Create(temporary))
-                embedded.CopyTo(file);
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            File.Delete(temporary);
-            if (!IsSame(path, embedded))   // unless another process was faster and has it open
-                throw new IOException($"The nano voice could not be unpacked to '{path}'.", problem);
-        }
-    }
-
-    private static bool IsSame(string path, Stream embedded)
-    {
-        if (!File.Exists(path) || new FileInfo(path).Length != embedded.Length)
-            return false;
-        embedded.Position = 0;
-        using FileStream file = File.OpenRead(path);
-        return SHA256.HashData(file).AsSpan().SequenceEqual(SHA256.HashData(embedded));
-    }
+    /// <summary>
+    /// Writes the checkpoint's files to a cache folder of the user (or finds them there, byte for byte as embedded) and returns the model's
+    /// and the codec's folder. Safe against other processes that do the same at the same time: a file appears whole or not at all.
+    /// </summary>
+    /// <param name="cacheFolder">Where to put them; by default <c>HiggsAudio</c> in the user's local application data.</param>
+    /// <exception cref="IOException">The folder cannot be written.</exception>
+    public static (string ModelFolder, string CodecFolder) Unpack(string? cacheFolder = null) =>
+        NanoCheckpoint.Unpack(cacheFolder ?? NanoCheckpoint.UserCache(), null, CancellationToken.None);
 }
