@@ -15,6 +15,7 @@ public sealed partial class HiggsAudioServeEngine
         private readonly Dictionary<int, LongFormContext> _contexts = [];
         private readonly CancellationToken _betweenSteps = options.Generation.KeepPartialAnswer ? CancellationToken.None : cancellationToken;
         private readonly List<float> _kept = [];   // all sound, where its loudness is to be changed
+        private float[] _newest = [];              // what the last delta sounds like
         private Usage _usage;
         private FinishReason? _problem, _last;
 
@@ -49,8 +50,9 @@ public sealed partial class HiggsAudioServeEngine
                 await foreach (HiggsAudioStreamerDelta delta in take.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
                     HiggsAudioStreamerDelta made = mayRetry ? delta : WithSound(delta);
-                    float[] heard = delta.AudioCodes is null ? [] : rehearsal?.Write(delta.AudioCodes, _betweenSteps) ?? [];
-                    take.IsSilent = _silence?.Add(mayRetry ? heard : made.Audio.Span) == true;
+                    if (rehearsal is not null)
+                        _newest = delta.AudioCodes is null ? [] : rehearsal.Write(delta.AudioCodes, _betweenSteps);
+                    take.IsSilent = _silence?.Add(_newest) == true;
                     if (mayRetry)
                         held.Add(made);
                     else
@@ -109,7 +111,7 @@ public sealed partial class HiggsAudioServeEngine
         private HiggsAudioStreamerDelta WithSound(HiggsAudioStreamerDelta delta, Func<float[]> sound)
         {
             long start = _sound.Returned;
-            float[] samples = sound();
+            float[] samples = _newest = sound();
             if (options.TargetLoudness is not null)
             {
                 _kept.AddRange(samples);
@@ -168,7 +170,7 @@ public sealed partial class HiggsAudioServeEngine
         private HiggsAudioStreamerDelta? _last;
         private int _steps;
 
-        /// <summary>Whether it was left because it is silent.</summary>
+        /// <summary>Whether there was silence for too long.</summary>
         public bool IsSilent { get; set; }
 
         public bool IsCancelled => _last?.FinishReason == HiggsAudio.FinishReason.Cancelled;
@@ -193,10 +195,10 @@ public sealed partial class HiggsAudioServeEngine
 
         public SpokenChunk ToChunk(string text)
         {
-            bool whole = _last is not null;   // else the scheduler may still be at work on the state
+            bool whole = _last is not null;   // else it was left because it is silent, and the scheduler may still be at work on the state
             Generation.GenerationState state = begun.Answer.Request.State;
             AudioCodes? codes = _frames.Count == 0 ? null : AudioCodes.Concat([.. _frames]);
-            FinishReason reason = IsSilent ? HiggsAudio.FinishReason.Silence : _last!.FinishReason!.Value;
+            FinishReason reason = _last?.FinishReason ?? HiggsAudio.FinishReason.Silence;
             if (reason == HiggsAudio.FinishReason.Length && begun.IsBudget)
                 reason = HiggsAudio.FinishReason.FrameBudget;
             if (codes is null && reason is HiggsAudio.FinishReason.Stop or HiggsAudio.FinishReason.AudioEnd)

@@ -41,7 +41,7 @@ public sealed record SpeakOptions
     /// <summary>Whether the text is cleaned first (<see cref="TranscriptNormalizer.Normalize"/>).</summary>
     public bool Normalize { get; init; } = true;
 
-    /// <summary>Whether <c>&lt;break time="500ms"/&gt;</c> and <c>[pause 0.5]</c> in the text are silence, of at most 10 seconds each, rather than be read.</summary>
+    /// <summary>Whether <c>&lt;break time="500ms"/&gt;</c> and <c>[pause 0.5]</c> in the text are silence, of at most 10 seconds, rather than be read.</summary>
     public bool PauseTags { get; init; } = true;
 
     /// <summary>Changes the text of each chunk just before the model reads it, such as into the spelling that a model was taught; null for none.</summary>

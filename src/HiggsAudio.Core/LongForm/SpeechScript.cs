@@ -25,18 +25,24 @@ internal static partial class SpeechScript
         foreach (Match tag in options.PauseTags ? PauseTag().Matches(text) : Enumerable.Empty<Match>())
         {
             AddText(pieces, text[start..tag.Index], options, ref turn);
-            pieces.Add(new SpeechPiece("", Pause: Duration(tag)));
+            AddPause(pieces, tag);
             start = tag.Index + tag.Length;
         }
         AddText(pieces, text[start..], options, ref turn);
         return pieces;
     }
 
-    private static TimeSpan Duration(Match tag)
+    // Tags in a row are one pause, so that a short text cannot ask for hours of silence.
+    private static void AddPause(List<SpeechPiece> pieces, Match tag)
     {
         double number = double.Parse(tag.Groups["number"].ValueSpan, CultureInfo.InvariantCulture);
-        TimeSpan pause = TimeSpan.FromSeconds(tag.Groups["unit"].ValueSpan.Equals("ms", StringComparison.OrdinalIgnoreCase) ? number / 1000 : number);
-        return pause < LongestPause ? pause : LongestPause;
+        var pause = TimeSpan.FromSeconds(tag.Groups["unit"].ValueSpan.Equals("ms", StringComparison.OrdinalIgnoreCase) ? number / 1000 : number);
+        if (pieces.Count > 0 && pieces[^1].IsPause)
+        {
+            pause += pieces[^1].Pause;
+            pieces.RemoveAt(pieces.Count - 1);
+        }
+        pieces.Add(new SpeechPiece("", Pause: pause < LongestPause ? pause : LongestPause));
     }
 
     private static void AddText(List<SpeechPiece> pieces, string text, SpeakOptions options, ref string turn)
@@ -45,8 +51,7 @@ internal static partial class SpeechScript
             return;
         if (turn.Length > 0 && SpeakerTag().Match(TranscriptNormalizer.Strip(text)) is not { Success: true, Index: 0 })
             text = $"{turn} {text.TrimStart()}";
-        text = BeforePause(text, ref turn);
-        if (text.Length == 0)
+        if (options.PauseTags && (text = BeforePause(text, ref turn)).Length == 0)
             return;
         if (options.Normalize)
             text = TranscriptNormalizer.Normalize(text);
@@ -67,10 +72,10 @@ internal static partial class SpeechScript
     {
         MatchCollection tags = SpeakerTag().Matches(text);
         turn = tags.LastOrDefault()?.Value ?? turn;
-        text = text.TrimEnd();
-        for (int i = tags.Count - 1; i >= 0 && tags[i].Index + tags[i].Length == text.Length; i--)
-            text = text[..tags[i].Index].TrimEnd();
-        return text;
+        int end = text.AsSpan().TrimEnd().Length;
+        for (int i = tags.Count - 1; i >= 0 && tags[i].Index + tags[i].Length == end; i--)
+            end = text.AsSpan(0, tags[i].Index).TrimEnd().Length;
+        return text[..end];
     }
 
     private static (string Text, int Speaker) WithoutTag(string text)
@@ -85,6 +90,6 @@ internal static partial class SpeechScript
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex PauseTag();
 
-    [GeneratedRegex(@"\[SPEAKER(?<number>[0-9]+)\]|<\|speaker_id_start\|>[^<>|\n0-9]*(?<number>[0-9]*)[^<>|\n]*<\|speaker_id_end\|>")]
+    [GeneratedRegex(@"\[SPEAKER(?<number>[0-9]+)\]|<\|speaker_id_start\|>(?>[^<>|\n0-9]*)(?<number>(?>[0-9]*))(?>[^<>|\n]*)<\|speaker_id_end\|>")]
     private static partial Regex SpeakerTag();
 }

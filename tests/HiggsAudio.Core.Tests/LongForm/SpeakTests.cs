@@ -129,13 +129,14 @@ internal sealed class SpeakTests
         Assert.That(spoken.Chunks[1].Usage.PromptTokens, Is.EqualTo(spoken.Chunks[0].Usage.PromptTokens), "the first chunk is not context of the second");
     }
 
-    [TestCase(1)]
-    [TestCase(2)]
-    public async Task A_chunk_that_is_silent_for_too_long_ends(int attempts)
+    [TestCase(1, null)]
+    [TestCase(1, -20)]
+    [TestCase(2, null)]
+    public async Task A_chunk_that_is_silent_for_too_long_ends(int attempts, double? loudness)
     {
         SpeechGuards guards = SpeechGuards.None with { MaxSilence = TimeSpan.FromSeconds(0.2), SilenceLevel = -0.001 };
         var streaming = new StreamOptions { Sound = new CodecStreamOptions { FirstChunkFrames = 1, ChunkFrames = 4 } };
-        SpeakOptions options = Options with { Guards = guards, Streaming = streaming, Retry = new RetryPolicy { Attempts = attempts } };
+        SpeakOptions options = Options with { Guards = guards, Streaming = streaming, TargetLoudness = loudness, Retry = new RetryPolicy { Attempts = attempts } };
         SpeakResponse spoken = await Engine.SpeakLongAsync("How are you today? Good morning.", options);
         Assert.That(spoken.Chunks.Select(c => (c.FinishReason, c.Attempts)), Is.All.EqualTo((FinishReason.Silence, attempts)));
         Assert.That(spoken.Audio!.Length, Is.EqualTo(spoken.AudioCodes!.Frames * Engine.Codec.HopLength));

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using HiggsAudio.Core.Tests.Generation;
 using HiggsAudio.LongForm;
 using NUnit.Framework;
 
@@ -12,13 +14,30 @@ internal sealed class SpeechScriptTests
     [TestCase("One. [pause 0.5] Two.", "One.|500|Two.")]
     [TestCase("One <break time=\"250ms\"/>two", "One.|250|two.")]
     [TestCase("<break time='1.5s' />One.<BREAK TIME=\"2s\"></break>", "1500|One.|2000")]
-    [TestCase("One. [pause 100 ms][PAUSE 3s]", "One.|100|3000")]
+    [TestCase("One. [pause 100 ms][PAUSE 3s]", "One.|3100")]
     [TestCase("[pause 999999] One.", "10000|One.")]
+    [TestCase("[pause 9] . [pause 9]", "10000")]
+    [TestCase("<|speaker_id_start|>SPEAKER1<|speaker_id_end|> One. [pause 1] Two. [SPEAKER0] [SPEAKER2]",
+        "<|speaker_id_start|>SPEAKER1<|speaker_id_end|> One.|1000|<|speaker_id_start|>SPEAKER1<|speaker_id_end|> Two.")]
     [TestCase("[pause] and [pause soon] and <break/> stay.", "[pause] and [pause soon] and <break/> stay.")]
     [TestCase("[SPEAKER1] One. [pause 1] Two.\n[SPEAKER0] [pause 1] Three.", "[SPEAKER1] One.|1000|[SPEAKER1] Two.|1000|[SPEAKER0] Three.")]
     [TestCase(" . [pause 1] - ", "1000")]
     [TestCase("大家好。[pause 1]你好。", "大家好.|1000|你好.")]
     public void Pauses_divide_the_text(string text, string pieces) => Assert.That(Pieces(text), Is.EqualTo(pieces));
+
+    private static IEnumerable<TestCaseData> Transcripts() => GoldenJson.Cases("text", "generation_text.json", section: "main_pipeline");
+
+    [TestCaseSource(nameof(Transcripts))]
+    public void A_reference_s_transcript_is_cleaned_and_divided_and_nothing_else(JsonElement golden)
+    {
+        string text = golden.GetProperty("transcript_text").GetString()!;
+        foreach (ChunkMethod method in new[] { ChunkMethod.None, ChunkMethod.Speaker, ChunkMethod.Word })
+        {
+            SpeakOptions options = SpeakOptions.Reference with { Chunking = new ChunkOptions { Method = method, MaxWords = 20 } };
+            Assert.That(SpeechScript.Pieces(text, options).Select(p => p.Text),
+                Is.EqualTo(TranscriptChunker.Chunk(TranscriptNormalizer.Normalize(text), options.Chunking).Select(c => c.Text)));
+        }
+    }
 
     [Test]
     public void Pauses_can_be_left_to_the_model() =>
@@ -62,10 +81,22 @@ internal sealed class SpeechScriptTests
         {
             string[] chosen = [.. Enumerable.Range(0, random.Next(1, 30)).Select(_ => parts[random.Next(parts.Length)])];
             List<SpeechPiece> pieces = SpeechScript.Pieces(string.Concat(chosen), options);
-            Assert.That(pieces.Count(p => p.IsPause), Is.EqualTo(chosen.Count(p => p is "[pause 0.2] " or "<break time=\"1s\"/>")), $"round {round}");
+            double silence = chosen.Sum(p => p switch { "[pause 0.2] " => 0.2, "<break time=\"1s\"/>" => 1, _ => 0 });
+            Assert.That(pieces.Sum(p => p.Pause.TotalSeconds), silence <= 10 ? Is.EqualTo(silence).Within(1e-6) : Is.LessThan(silence + 1e-6), $"round {round}");
+            Assert.That(pieces.Zip(pieces.Skip(1)).Any(pair => pair.First.IsPause && pair.Second.IsPause), Is.False, $"round {round}");
             Assert.That(Bare(pieces.Select(p => p.Text)), Is.EqualTo(Bare(chosen.Where(p => p is not ("[pause 0.2] " or "<break time=\"1s\"/>")))), $"round {round}");
             Assert.That(pieces.All(p => Count(p.Text, "<SE>") == Count(p.Text, "</SE>")), $"round {round}");
         }
+    }
+
+    [Test]
+    public void Broken_tags_take_linear_time()
+    {
+        const int Count = 100_000;
+        string text = "<|speaker_id_start|>" + new string('1', Count) + "<break " + new string(' ', Count) + string.Concat(Enumerable.Repeat("[SPEAKER0]", Count)) +
+            string.Concat(Enumerable.Repeat("[pause 1]", Count)) + string.Concat(Enumerable.Repeat("<|speaker_id_start|>", 1000));
+        List<SpeechPiece> pieces = SpeechScript.Pieces(text, new SpeakOptions());
+        Assert.That(pieces.Count(p => p.IsPause), Is.EqualTo(1));
     }
 
     // Speaker tags are repeated where a turn goes on, or dropped where nothing is said.
