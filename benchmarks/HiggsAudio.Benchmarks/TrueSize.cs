@@ -8,7 +8,7 @@ namespace HiggsAudio.Benchmarks;
 /// <summary>The whole engine on a checkpoint of true size (see make-checkpoint): load time, memory, prefill and decode speed.</summary>
 internal static class TrueSize
 {
-    public const string Usage = "true-size DIR [--threads N] [--frames N] [--prompt CHARACTERS] [--format AsStored|Float32|BFloat16]";
+    public const string Usage = "true-size DIR [--threads N] [--frames N] [--prompt CHARACTERS] [--format AsStored|Float32|BFloat16|Int8|Int4]";
 
     public static int Run(ReadOnlySpan<string> args)
     {

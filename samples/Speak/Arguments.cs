@@ -1,5 +1,6 @@
 using System.Globalization;
 using HiggsAudio;
+using HiggsAudio.Compute;
 
 namespace Speak;
 
@@ -23,6 +24,7 @@ internal sealed class Arguments
           --top-p P  --top-k K    limit the draws
           --max-new-tokens N      most steps, 25 a second
           --threads N             all cores if not given
+          --format F              how weights are kept: bf16, f32, int8 or int4 (less memory, faster); as stored if not given
         """;
 
     public string Text { get; private set; } = "The sun rises in the east and sets in the west.";
@@ -42,6 +44,8 @@ internal sealed class Arguments
     public string? Scene { get; private set; }
 
     public int Threads { get; private set; }
+
+    public WeightFormat Format { get; private set; } = WeightFormat.AsStored;
 
     public GenerationOptions Generation { get; private set; } = new() { ForceAudioGeneration = true, TopK = 50, MaxNewTokens = 1024 };
 
@@ -119,8 +123,23 @@ internal sealed class Arguments
             case "--reference": Reference = value; return true;
             case "--reference-text": ReferenceText = value; return true;
             case "--scene": Scene = value; return true;
+            case "--format": return SetFormat(value);
             default: return SetNumber(name, value);
         }
+    }
+
+    private bool SetFormat(string value)
+    {
+        WeightFormat? format = value switch
+        {
+            "bf16" => WeightFormat.BFloat16,
+            "f32" => WeightFormat.Float32,
+            "int8" => WeightFormat.Int8,
+            "int4" => WeightFormat.Int4,
+            _ => null,
+        };
+        Format = format ?? Format;
+        return format is not null;
     }
 
     private bool SetNumber(string name, string value)

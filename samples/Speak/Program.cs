@@ -20,9 +20,10 @@ Console.CancelKeyPress += (_, pressed) =>
 try
 {
     var clock = Stopwatch.StartNew();
+    var options = new EngineOptions { Threads = arguments.Threads, WeightFormat = arguments.Format };
     using HiggsAudioServeEngine engine = arguments.Model is null
-        ? NanoVoice.Load(new EngineOptions { Threads = arguments.Threads }, null, cancellation.Token)
-        : HiggsAudioServeEngine.Load(arguments.Model, arguments.Codec!, new EngineOptions { Threads = arguments.Threads }, new LoadLine(), cancellation.Token);
+        ? NanoVoice.Load(options, null, cancellation.Token)
+        : HiggsAudioServeEngine.Load(arguments.Model, arguments.Codec!, options, new LoadLine(), cancellation.Token);
     Console.WriteLine($"Loaded {(arguments.Model is null ? "the nano voice (a small model for trying; name the published one with --model and --codec)" : arguments.Model)} in {clock.Elapsed.TotalSeconds:0.0} s");
 
     clock.Restart();

@@ -11,6 +11,15 @@ public enum WeightFormat
 
     /// <summary>bfloat16: the upper half of a 32-bit float.</summary>
     BFloat16,
+
+    /// <summary>
+    /// 8-bit integers, a bfloat16 scale for 32 inputs: 8.5 bits per value. Only what <see cref="Backend.Linear"/> multiplies with; tables and
+    /// vectors stay as stored, weights of convolutions floats. Rows are quantized to 8 bits too, and multiplied in integers.
+    /// </summary>
+    Int8,
+
+    /// <summary>4-bit integers, a bfloat16 scale for 32 inputs: 4.5 bits per value. Otherwise as <see cref="Int8"/>.</summary>
+    Int4,
 }
 
 /// <summary>What a weight is used for; it decides the layout in which a device keeps it.</summary>

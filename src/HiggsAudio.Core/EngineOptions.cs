@@ -9,10 +9,19 @@ public sealed record EngineOptions
     public int Threads { get; init; }
 
     /// <summary>
-    /// The format in which the language model's matrices are kept. <see cref="WeightFormat.AsStored"/> computes on the memory-mapped file.
-    /// Audio embeddings and the audio head always stay as stored.
+    /// The format in which the layers' matrices and the text head are kept. <see cref="WeightFormat.AsStored"/> computes on the memory-mapped
+    /// file; the others are made while loading, in memory of their own. Smaller is faster: a step reads all of them once.
+    /// <see cref="WeightFormat.Int8"/> has 8.5 bits per value, <see cref="WeightFormat.Int4"/> 4.5, with the text head in 8.5. Embeddings
+    /// and the audio head stay as stored.
     /// </summary>
     public WeightFormat WeightFormat { get; init; } = WeightFormat.AsStored;
+
+    /// <summary>
+    /// Exceptions to <see cref="WeightFormat"/>, by the name of a tensor or of a part of the model, in the legacy layout without prefix:
+    /// <c>layers.0</c>, <c>layers.27.mlp.down_proj.weight</c>, <c>text_lm_head</c>, <c>audio_lm_head</c>. The longest name counts. Tables
+    /// and vectors are never quantized.
+    /// </summary>
+    public IReadOnlyDictionary<string, WeightFormat>? WeightFormatOverrides { get; init; }
 
     /// <summary>Where <c>tokenizer.json</c> is; by default in the model's folder.</summary>
     public string? TokenizerFolder { get; init; }

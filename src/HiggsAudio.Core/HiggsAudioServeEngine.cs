@@ -90,7 +90,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
             Report("model", 0);
             HiggsAudioConfig config = HiggsAudioConfig.Load(modelFolder);
             checkpoint = Checkpoint.Open(modelFolder);
-            HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, options.WeightFormat);
+            HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, new QuantizationPlan(options.WeightFormat, options.WeightFormatOverrides));
             CheckThatTheyBelongTogether(model.Config, codec, modelFolder, codecFolder);
             Report("model", 1);
             return new HiggsAudioServeEngine(device, checkpoint, model, codec, tokenizer, options);

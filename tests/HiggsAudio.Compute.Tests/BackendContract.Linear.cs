@@ -14,7 +14,7 @@ public abstract partial class BackendContract
 
     public static IEnumerable<TestCaseData> LinearCases() =>
         from shape in LinearShapes
-        from format in new[] { WeightFormat.Float32, WeightFormat.BFloat16 }
+        from format in new[] { WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Int8, WeightFormat.Int4 }
         from source in Enum.GetValues<WeightSource>()
         where source != WeightSource.Stacked || shape.Outputs > 1
         select new TestCaseData(shape.Rows, shape.Inputs, shape.Outputs, format, source);
@@ -53,8 +53,8 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void Linear_computes_a_row_alike_in_every_batch([Values] WeightSource source, [Values(WeightFormat.Float32, WeightFormat.BFloat16)] WeightFormat format,
-        [Values(5, 2100)] int inputs, [Values(1, 30, 100)] int outputs)
+    public void Linear_computes_a_row_alike_in_every_batch([Values] WeightSource source,
+        [Values(WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Int8, WeightFormat.Int4)] WeightFormat format, [Values(5, 2100)] int inputs, [Values(1, 30, 100)] int outputs)
     {
         if (outputs == 1 && source == WeightSource.Stacked)
             source = WeightSource.Mapped;
@@ -81,7 +81,7 @@ public abstract partial class BackendContract
 
     [Test]
     public void A_weight_is_packed_from_a_checkpoint_in_the_format_asked_for([Values(TensorType.Float32, TensorType.BFloat16, TensorType.Float16)] TensorType stored,
-        [Values(WeightFormat.Float32, WeightFormat.BFloat16)] WeightFormat format, [Values(1, 9)] int rows)
+        [Values(WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Int8, WeightFormat.Int4)] WeightFormat format, [Values(1, 9)] int rows)
     {
         Pair x = RandomMatrix(rows, 77);
         float[] values = [.. NormalValues(50 * 77, 0.1f).Select(v => (float)(Half)ReferenceDevice.RoundToBFloat16(v))];

@@ -128,7 +128,7 @@ public abstract partial class BackendContract
         CheckpointTensor[] parts = first == rows
             ? [Tensor(values, type, rows, columns)]
             : [Tensor(values.AsSpan(0, first * columns), type, first, columns), Tensor(values.AsSpan(first * columns), type, rows - first, columns)];
-        return new WeightPair(Device.CreateWeight(parts, rows, columns, use), expected);
+        return new WeightPair(Device.CreateWeight(parts, rows, columns, use, format is WeightFormat.Int8 or WeightFormat.Int4 ? format : WeightFormat.AsStored), expected);
     }
 
     /// <summary>A tensor of a checkpoint, at an address that is aligned to nothing, with nothing readable assumed behind it.</summary>

@@ -21,9 +21,9 @@ public sealed unsafe class ReferenceBackend(Device device) : Backend
         return new Matrix((nint)data, rows, columns, columns);
     }
 
-    protected override long Mark() => _blocks.Count;
+    protected internal override long Mark() => _blocks.Count;
 
-    protected override void Release(long mark)
+    protected internal override void Release(long mark)
     {
         for (; _blocks.Count > mark; _blocks.RemoveAt(_blocks.Count - 1))
             NativeMemory.Free((void*)_blocks[^1]);
@@ -85,9 +85,30 @@ public sealed unsafe class ReferenceBackend(Device device) : Backend
 
     protected override void LinearKernel(Matrix x, Weight weight, Weight? bias, Matrix y)
     {
+        bool quantized = weight.Format is WeightFormat.Int8 or WeightFormat.Int4;
         for (int r = 0; r < x.Rows; r++)
+        {
+            ReadOnlySpan<float> row = quantized ? Quantized(Row(x, r)) : Row(x, r);
             for (int o = 0; o < weight.Rows; o++)
-                Row(y, r)[o] = (float)(Dot(Row(x, r), Row(weight, o)) + (bias is null ? 0 : Row(bias, 0)[o]));
+                Row(y, r)[o] = (float)(Dot(row, Row(weight, o)) + (bias is null ? 0 : Row(bias, 0)[o]));
+        }
+    }
+
+    // To 8 bits, in blocks of 32 with a scale each.
+    private static float[] Quantized(ReadOnlySpan<float> row)
+    {
+        float[] values = row.ToArray();
+        for (int start = 0; start < values.Length; start += 32)
+        {
+            Span<float> block = values.AsSpan(start, Math.Min(32, values.Length - start));
+            float largest = 0;
+            foreach (float value in block)
+                largest = Math.Max(largest, Math.Abs(value));
+            float inverse = 127 / largest, scale = largest / 127;
+            foreach (ref float value in block)
+                value = largest == 0 ? 0 : MathF.Round(value * inverse) * scale;
+        }
+        return values;
     }
 
     private static double Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)

@@ -22,12 +22,32 @@ public sealed class ReferenceDevice : Device
         if (format == WeightFormat.BFloat16)
             for (int i = 0; i < copy.Length; i++)
                 copy[i] = RoundToBFloat16(copy[i]);
-        return new ReferenceWeight(copy, rows, columns, format);
+        bool quantized = format is WeightFormat.Int8 or WeightFormat.Int4;
+        if (quantized && use == WeightUse.Linear)
+            for (int row = 0; row < rows; row++)
+                Quantize(copy.AsSpan(row * columns, columns), format);
+        return new ReferenceWeight(copy, rows, columns, quantized && use != WeightUse.Linear ? WeightFormat.AsStored : format);
     }
 
     public override KvCache CreateKvCache(KvCacheShape shape) => new ReferenceKvCache(shape);
 
     public override Backend CreateLane() => new ReferenceBackend(this);
+
+    // To the values that the codes stand for, which 32-bit floats hold exactly.
+    private static void Quantize(Span<float> row, WeightFormat format)
+    {
+        Span<float> block = stackalloc float[BlockQuantization.Size];
+        Span<byte> codes = stackalloc byte[BlockQuantization.Size];
+        for (; row.Length > 0; row = row[Math.Min(row.Length, block.Length)..])
+        {
+            Span<float> part = row[..Math.Min(row.Length, block.Length)];
+            block.Clear();
+            part.CopyTo(block);
+            float scale = BitConverter.UInt32BitsToSingle((uint)BlockQuantization.Quantize(format, block, codes) << 16);
+            for (int i = 0; i < part.Length; i++)
+                part[i] = (codes[i] - BlockQuantization.Offset(format)) * scale;
+        }
+    }
 
     /// <summary>The nearest bfloat16, ties to even.</summary>
     public static float RoundToBFloat16(float value)

@@ -25,12 +25,21 @@ public sealed class WeightReader
     /// <param name="canonicalName">Maps a stored name to the name the modules ask for; null to skip the tensor on purpose.</param>
     /// <param name="format">The format of linear weights and tables, unless a call says otherwise.</param>
     public WeightReader(Checkpoint checkpoint, Device device, Func<string, string?>? canonicalName = null, WeightFormat format = WeightFormat.AsStored)
+        : this(checkpoint, device, canonicalName, _ => format)
+    {
+    }
+
+    /// <param name="checkpoint">The checkpoint; it must stay open as long as the device.</param>
+    /// <param name="device">Where the weights go.</param>
+    /// <param name="canonicalName">Maps a stored name to the name the modules ask for; null to skip the tensor on purpose.</param>
+    /// <param name="formatOf">The format of a linear weight or table by its canonical name, unless a call says otherwise.</param>
+    public WeightReader(Checkpoint checkpoint, Device device, Func<string, string?>? canonicalName, Func<string, WeightFormat> formatOf)
     {
         var tensors = new Dictionary<string, CheckpointTensor>(checkpoint.Tensors.Count);
         foreach ((string name, CheckpointTensor tensor) in checkpoint.Tensors)
             if ((canonicalName is null ? name : canonicalName(name)) is { } canonical && !tensors.TryAdd(canonical, tensor))
                 throw new CheckpointException(checkpoint.Path, name, $"is stored twice: '{tensors[canonical].Name}' is the same tensor");
-        _shared = new Shared(checkpoint.Path, tensors, device, format);
+        _shared = new Shared(checkpoint.Path, tensors, device, formatOf);
         _prefix = "";
     }
 
@@ -86,7 +95,7 @@ public sealed class WeightReader
             parts[i] = Find(names[i], [rows[i], columns]);
         return parts.Contains(null)
             ? new MissingWeight(total, columns)
-            : _shared.Device.CreateWeight(parts!, total, columns, use, format ?? _shared.Format);
+            : _shared.Device.CreateWeight(parts!, total, columns, use, format ?? _shared.FormatOf(_prefix + names[0]));
     }
 
     /// <summary>A vector by its whole name; any shape with <paramref name="length"/> values whose other dimensions are 1.</summary>
@@ -136,7 +145,7 @@ public sealed class WeightReader
             }
             int size = groupOutputs * groupInputs * kernel;
             float[] ordered = TapsFirst(values.AsSpan(g * size, size), groupOutputs, groupInputs, kernel);
-            weights[g] = _shared.Device.CreateWeight(ordered, groupOutputs, kernel * groupInputs, WeightUse.Linear, FormatOfMade(format));
+            weights[g] = _shared.Device.CreateWeight(ordered, groupOutputs, kernel * groupInputs, WeightUse.Linear, FormatOfMade(name, format));
         }
         return weights;
     }
@@ -161,7 +170,7 @@ public sealed class WeightReader
                     int row = phase * outputs + output, column = (taps - 1 - age) * inputs + input;
                     ordered[row * taps * inputs + column] = values[(input * outputs + output) * kernel + k];
                 }
-        return _shared.Device.CreateWeight(ordered, stride * outputs, taps * inputs, WeightUse.Linear, FormatOfMade(format));
+        return _shared.Device.CreateWeight(ordered, stride * outputs, taps * inputs, WeightUse.Linear, FormatOfMade(name, format));
     }
 
     /// <summary>
@@ -244,9 +253,9 @@ public sealed class WeightReader
         return ordered;
     }
 
-    // Folded and reordered values are new numbers: 32-bit floats unless a format was asked for.
-    private WeightFormat FormatOfMade(WeightFormat? format) =>
-        (format ?? _shared.Format) is var f && f == WeightFormat.AsStored ? WeightFormat.Float32 : f;
+    // Folded and reordered values are new numbers: 32-bit floats unless bfloat16 was asked for.
+    private WeightFormat FormatOfMade(string name, WeightFormat? format) =>
+        (format ?? _shared.FormatOf($"{_prefix}{name}.weight")) is var f && f is WeightFormat.AsStored or WeightFormat.Int8 or WeightFormat.Int4 ? WeightFormat.Float32 : f;
 
     private CheckpointTensor? Find(string name, ReadOnlySpan<int> shape)
     {
@@ -287,7 +296,7 @@ public sealed class WeightReader
 
     private sealed class MissingWeight(int rows, int columns) : Weight(rows, columns, WeightFormat.AsStored);
 
-    private sealed record Shared(string Path, Dictionary<string, CheckpointTensor> Tensors, Device Device, WeightFormat Format)
+    private sealed record Shared(string Path, Dictionary<string, CheckpointTensor> Tensors, Device Device, Func<string, WeightFormat> FormatOf)
     {
         public HashSet<string> Used { get; } = [];
 

@@ -49,14 +49,19 @@ internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
 
     protected override void TakeRowsKernel(Matrix x, ReadOnlySpan<int> rows, Matrix y) => Embeddings.TakeRows(Threads, x, rows, y);
 
-    protected override void LinearKernel(Matrix x, Weight weight, Weight? bias, Matrix y) =>
-        MatMul.Linear(Threads, _arena, x, Of(weight), VectorOrNull(bias), y);
+    protected override void LinearKernel(Matrix x, Weight weight, Weight? bias, Matrix y)
+    {
+        if (Of(weight) is { Layout: WeightLayout.QuantizedPanels } quantized)
+            QuantizedMatMul.Linear(Threads, _arena, x, quantized, VectorOrNull(bias), y);
+        else
+            MatMul.Linear(Threads, _arena, x, Of(weight), VectorOrNull(bias), y);
+    }
 
     protected override void Conv1dKernel(Matrix x, Weight weight, Weight? bias, Conv1dShape shape, Matrix y) =>
-        Convolution.Conv1d(Threads, _arena, x, Of(weight), VectorOrNull(bias), shape, y);
+        Convolution.Conv1d(Threads, _arena, x, Floats(weight), VectorOrNull(bias), shape, y);
 
     protected override void ConvTranspose1dKernel(Matrix x, Weight weight, Weight? bias, ConvTranspose1dShape shape, Matrix y) =>
-        Convolution.ConvTranspose1d(Threads, _arena, x, Of(weight), VectorOrNull(bias), shape, y);
+        Convolution.ConvTranspose1d(Threads, _arena, x, Floats(weight), VectorOrNull(bias), shape, y);
 
     protected override void RmsNormKernel(Matrix x, Weight gain, float epsilon, Matrix y) =>
         Normalization.RmsNorm(Threads, x, Vector(gain), epsilon, y);
@@ -91,6 +96,9 @@ internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
 
     private static CpuWeight Of(Weight weight) =>
         weight as CpuWeight ?? throw new ArgumentException($"The weight {weight} was made by another device than the lane's.");
+
+    private static CpuWeight Floats(Weight weight) =>
+        Of(weight) is { Layout: not WeightLayout.QuantizedPanels } floats ? floats : throw new ArgumentException($"The weight {weight} of a convolution has no floats.");
 
     private static CpuWeight Table(Weight weight) =>
         Of(weight) is { Layout: WeightLayout.Rows } table ? table : throw new ArgumentException($"The weight {weight} was not made as a table.");

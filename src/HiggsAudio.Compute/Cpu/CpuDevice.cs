@@ -29,6 +29,12 @@ public sealed unsafe class CpuDevice : Device
         foreach (CheckpointTensor part in parts)
             count += part.Count;
         CheckCount(count, rows, columns);
+        if (BlockQuantization.IsQuantized(format))
+        {
+            if (use == WeightUse.Linear)
+                return Quantize(new TensorSource(parts.ToArray()), rows, columns, format);
+            format = WeightFormat.AsStored;
+        }
         WeightFormat stored = FormatOf(parts);
         bool asStored = format == WeightFormat.AsStored || use == WeightUse.Table && format == stored;
         if (asStored && parts.Length == 1 && stored != WeightFormat.AsStored && use != WeightUse.Vector)
@@ -43,7 +49,9 @@ public sealed unsafe class CpuDevice : Device
     {
         CheckCount(values.Length, rows, columns);
         fixed (float* source = values)
-            return Make(new MemorySource(source), rows, columns, use, format);
+            return BlockQuantization.IsQuantized(format) && use == WeightUse.Linear
+                ? Quantize(new MemorySource(source), rows, columns, format)
+                : Make(new MemorySource(source), rows, columns, use, format);
     }
 
     /// <inheritdoc/>
@@ -86,6 +94,21 @@ public sealed unsafe class CpuDevice : Device
             throw;
         }
         return Keep(new CpuWeight(rows, columns, format, layout, data), data);
+    }
+
+    private CpuWeight Quantize<TSource>(TSource source, int rows, int columns, WeightFormat format) where TSource : struct, IWeightSource
+    {
+        void* data = CpuMemory.Allocate(QuantizedPanels.Bytes(rows, columns, format));
+        try
+        {
+            QuantizedPanels.Pack(Threads, source, rows, columns, format, data);
+        }
+        catch
+        {
+            CpuMemory.Free(data);
+            throw;
+        }
+        return Keep(new CpuWeight(rows, columns, format, WeightLayout.QuantizedPanels, data), data);
     }
 
     private static WeightFormat FormatOf(ReadOnlySpan<CheckpointTensor> parts)

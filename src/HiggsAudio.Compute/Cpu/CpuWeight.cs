@@ -8,9 +8,12 @@ internal enum WeightLayout
 
     /// <summary>[panel of 32 outputs][column][32 outputs], see <see cref="Kernels.PanelTiles{S, V, F}"/>.</summary>
     Panels,
+
+    /// <summary>Blocks of integers with scales, see <see cref="QuantizedPanels"/>.</summary>
+    QuantizedPanels,
 }
 
-/// <summary>A weight in memory of its device or in a mapped file: 32-bit floats or bfloat16.</summary>
+/// <summary>A weight in memory of its device or in a mapped file: 32-bit floats, bfloat16 or quantized.</summary>
 internal sealed unsafe class CpuWeight(int rows, int columns, WeightFormat format, WeightLayout layout, void* data) : Weight(rows, columns, format)
 {
     private void* _data = data;

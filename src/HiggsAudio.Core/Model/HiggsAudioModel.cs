@@ -24,14 +24,13 @@ internal sealed class HiggsAudioModel
         _device = weights.Device;
         Config = config = WithStoredCodebookSize(config, weights);
         int entries = config.AudioNumCodebooks * config.CodebookSize, hidden = config.HiddenSize;
-        _textEmbedding = TensorNames.Splittable(weights, "embed_tokens", "embedding", config.VocabSize, hidden, WeightUse.Table, WeightFormat.AsStored);
-        _audioEmbedding = weights.Table("audio_codebook_embeddings.weight", entries, hidden, WeightFormat.AsStored);
+        _textEmbedding = TensorNames.Splittable(weights, "embed_tokens", "embedding", config.VocabSize, hidden, WeightUse.Table);
+        _audioEmbedding = weights.Table("audio_codebook_embeddings.weight", entries, hidden);
         _audioProjector = config.UseAudioOutEmbedProjector ? weights.Linear("audio_out_embed_projector", hidden, hidden) : null;
         (_layers, CacheShape) = Layers(weights, config);
         _norm = weights.Vector("norm.weight", hidden);
-        _textHead = TensorNames.Splittable(weights, "text_lm_head", "linear", config.VocabSize, hidden, WeightUse.Linear, format: null);
-        // Fewer bits in the audio head or embeddings made other ports fall silent: they stay as they are stored.
-        _audioHead = TensorNames.Splittable(weights, "audio_lm_head", "linear", entries, hidden, WeightUse.Linear, WeightFormat.AsStored);
+        _textHead = TensorNames.Splittable(weights, "text_lm_head", "linear", config.VocabSize, hidden, WeightUse.Linear);
+        _audioHead = TensorNames.Splittable(weights, "audio_lm_head", "linear", entries, hidden, WeightUse.Linear);
         weights.Complete();
     }
 
@@ -45,12 +44,21 @@ internal sealed class HiggsAudioModel
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="config">Its configuration.</param>
     /// <param name="device">Where the weights go.</param>
-    /// <param name="format">The format of the layers' weights and the text head.</param>
-    public static HiggsAudioModel Load(Checkpoint checkpoint, HiggsAudioConfig config, Device device, WeightFormat format = WeightFormat.AsStored)
+    /// <param name="plan">The formats of the weights.</param>
+    public static HiggsAudioModel Load(Checkpoint checkpoint, HiggsAudioConfig config, Device device, QuantizationPlan plan)
     {
         TensorNames.RefuseOtherModels(checkpoint);
-        return new HiggsAudioModel(new WeightReader(checkpoint, device, TensorNames.Canonical, format), config);
+        plan.Check(checkpoint);
+        return new HiggsAudioModel(new WeightReader(checkpoint, device, TensorNames.Canonical, plan.FormatOf), config);
     }
+
+    /// <summary>Loads the model with the default plan of a format.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="device">Where the weights go.</param>
+    /// <param name="format">The format of the layers' weights and the text head.</param>
+    public static HiggsAudioModel Load(Checkpoint checkpoint, HiggsAudioConfig config, Device device, WeightFormat format = WeightFormat.AsStored) =>
+        Load(checkpoint, config, device, new QuantizationPlan(format));
 
     /// <summary>An empty sequence.</summary>
     public SequenceState CreateSequence() => new(_device.CreateKvCache(CacheShape));

@@ -37,13 +37,13 @@ internal static class TensorNames
     /// <summary>
     /// A weight that fine-tuning may have split by rows into <c>{name}.{kind}_frozen.weight</c> and <c>{name}.{kind}_trainable.weight</c>.
     /// </summary>
-    public static Weight Splittable(WeightReader weights, string name, string kind, int rows, int columns, WeightUse use, WeightFormat? format)
+    public static Weight Splittable(WeightReader weights, string name, string kind, int rows, int columns, WeightUse use)
     {
         (string frozen, string trainable) = Parts(name, kind);
         if (!weights.Has(frozen))
-            return weights.Stacked([$"{name}.weight"], [rows], columns, use, format);
+            return weights.Stacked([$"{name}.weight"], [rows], columns, use);
         int first = (int)Math.Clamp(RowsOf(weights, frozen), 0, rows);
-        return weights.Stacked([frozen, trainable], [first, rows - first], columns, use, format);
+        return weights.Stacked([frozen, trainable], [first, rows - first], columns, use);
     }
 
     /// <summary>The stored rows of such a weight; 0 if it is missing.</summary>

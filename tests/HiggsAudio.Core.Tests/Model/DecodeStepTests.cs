@@ -1,3 +1,4 @@
+using HiggsAudio.Compute;
 using HiggsAudio.Model;
 using NUnit.Framework;
 
@@ -6,9 +7,10 @@ namespace HiggsAudio.Core.Tests.Model;
 internal sealed class DecodeStepTests
 {
     [Test]
-    public void A_decode_step_allocates_nothing([Values("lm_a", "lm_b", "lm_c", "lm_d")] string name)
+    public void A_decode_step_allocates_nothing([Values("lm_a", "lm_b", "lm_c", "lm_d")] string name,
+        [Values(WeightFormat.AsStored, WeightFormat.Int8, WeightFormat.Int4)] WeightFormat format)
     {
-        using var fixture = new LmFixture(LmFixture.Folder(name));
+        using var fixture = new LmFixture(LmFixture.Folder(name), LmFixture.Cpu, format);
         using SequenceState sequence = fixture.Model.CreateSequence();
         TokenBatch batch = fixture.Model.CreateBatch();
         int[] codes = new int[fixture.Model.Config.AudioNumCodebooks];
