@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
@@ -11,6 +12,9 @@ internal unsafe interface ILanes<TVector> where TVector : unmanaged
 {
     /// <summary>Lanes of a vector.</summary>
     static abstract int Count { get; }
+
+    /// <summary>Whether there are 32 registers for such vectors, rather than 16.</summary>
+    static abstract bool ManyRegisters { get; }
 
     static abstract TVector Load(float* source);
 
@@ -58,6 +62,8 @@ internal unsafe interface ILanes<TVector> where TVector : unmanaged
 internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 {
     public static int Count => 16;
+
+    public static bool ManyRegisters => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(float* source) => Vector512.Load(source);
@@ -113,6 +119,8 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 {
     public static int Count => 8;
 
+    public static bool ManyRegisters => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
 
@@ -167,6 +175,8 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 {
     public static int Count => 4;
 
+    public static bool ManyRegisters => AdvSimd.IsSupported;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Load(float* source) => Vector128.Load(source);
 
@@ -220,6 +230,8 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 internal readonly unsafe struct SingleLane : ILanes<float>
 {
     public static int Count => 1;
+
+    public static bool ManyRegisters => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Load(float* source) => *source;
