@@ -94,21 +94,21 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
         {
             int count = Math.Min(AttentionBlock.Tile, end - slot);
             uint hiddenBits = hidden == null ? 0 : hidden[slot / AttentionBlock.Tile];
-            float* keys = source.Keys(slot, out nint stride);
-            LaneProducts.Compute<TLanes, TVector>(_queries, _width, keys, stride, count, _dim, scale, _scores);
+            float* keys = source.Keys(slot, out nint stride), values = source.Values(slot, out nint valueStride);
+            float* next = slot + AttentionBlock.Tile < end ? source.Keys(slot + AttentionBlock.Tile, out _) : keys;
+            LaneProducts.Compute<TLanes, TVector>(_queries, _width, keys, stride, count, _dim, scale, _scores, next, values);
             Mask(slot, count, hiddenBits);
             Weigh(count, Maxima(state), Sums(state));
             Rescale(state);
-            float* values = source.Values(slot, out stride);
             if (_dim != _stride)
-                values = Pad(values, ref stride, count);
+                values = Pad(values, ref valueStride, count);
             for (int from = 0; from < count;)
             {
                 // Values of hidden slots are not touched: nobody has to have written them.
                 int to = from;
                 while (to < count && (hiddenBits >> to & 1) == 0)
                     to++;
-                AddValues(values, stride, slot, from, to, state);
+                AddValues(values, valueStride, slot, from, to, state);
                 from = to + 1;
             }
         }

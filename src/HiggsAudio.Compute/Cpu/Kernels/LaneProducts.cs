@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
@@ -17,8 +18,10 @@ internal static unsafe class LaneProducts
     /// <param name="dim">Elements of a row.</param>
     /// <param name="scale">The factor.</param>
     /// <param name="products">[count, width]</param>
+    /// <param name="next">What is read soon after: fetched meanwhile, as much as there are rows here.</param>
+    /// <param name="other">The same for something else.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Compute<TLanes, TVector>(float* lanes, int width, float* rows, nint stride, int count, int dim, float scale, float* products)
+    public static void Compute<TLanes, TVector>(float* lanes, int width, float* rows, nint stride, int count, int dim, float scale, float* products, float* next, float* other)
         where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
         bool narrow = width == TLanes.Count;
@@ -34,19 +37,20 @@ internal static unsafe class LaneProducts
             // The last rows are computed together with some that were done before: with the same result.
             int first = Math.Min(row, count - together);
             float* from = rows + first * stride, to = products + (nint)first * width;
+            float* soon = row + together < count ? from + together * stride : next, beside = other + row * stride;
             if (narrow && TLanes.ManyRegisters)
-                SixteenByOne<TLanes, TVector>(lanes, from, stride, dim, scale, to);
+                SixteenByOne<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
             else if (narrow)
-                EightByOne<TLanes, TVector>(lanes, from, stride, dim, scale, to);
+                EightByOne<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
             else if (TLanes.ManyRegisters)
-                EightByTwo<TLanes, TVector>(lanes, from, stride, dim, scale, to);
+                EightByTwo<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
             else
-                FourByTwo<TLanes, TVector>(lanes, from, stride, dim, scale, to);
+                FourByTwo<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourByTwo<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products)
+    private static void FourByTwo<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
         where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
         int n = TLanes.Count;
@@ -54,6 +58,7 @@ internal static unsafe class LaneProducts
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
+            Fetch(((d & 4) == 0 ? soon : beside) + (d & 3) * stride + d);
             TVector low = TLanes.Load(lanes), high = TLanes.Load(lanes + n);
             lanes += 2 * n;
             TVector element;
@@ -82,7 +87,7 @@ internal static unsafe class LaneProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void EightByTwo<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products)
+    private static void EightByTwo<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
         where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
         int n = TLanes.Count;
@@ -91,6 +96,7 @@ internal static unsafe class LaneProducts
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
+            Fetch(((d & 8) == 0 ? soon : beside) + (d & 7) * stride + d);
             TVector low = TLanes.Load(lanes), high = TLanes.Load(lanes + n);
             lanes += 2 * n;
             TVector element;
@@ -139,7 +145,7 @@ internal static unsafe class LaneProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void EightByOne<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products)
+    private static void EightByOne<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
         where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
         int n = TLanes.Count;
@@ -148,6 +154,8 @@ internal static unsafe class LaneProducts
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
+            Fetch(soon + 16 * d);
+            Fetch(beside + 16 * d);
             TVector lane = TLanes.Load(lanes);
             lanes += n;
             a0 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d]), a0);
@@ -171,7 +179,7 @@ internal static unsafe class LaneProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SixteenByOne<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products)
+    private static void SixteenByOne<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
         where TLanes : struct, ILanes<TVector> where TVector : unmanaged
     {
         int n = TLanes.Count;
@@ -180,6 +188,8 @@ internal static unsafe class LaneProducts
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
+            Fetch(soon + 16 * d);
+            Fetch(beside + 16 * d);
             TVector lane = TLanes.Load(lanes);
             lanes += n;
             a0 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d]), a0);
@@ -229,5 +239,13 @@ internal static unsafe class LaneProducts
                 sum = TLanes.MultiplyAdd(TLanes.Load(lanes + d * width + lane), TLanes.Create(row[d]), sum);
             TLanes.Store(TLanes.Multiply(sum, TLanes.Create(scale)), products + lane);
         }
+    }
+
+    // Narrow products fetch contiguous rows, a cache line a step; wide ones, with more to do in a step, fetch rows wherever they lie.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float* line)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(line);
     }
 }

@@ -58,7 +58,7 @@ internal static unsafe class NearestRow
                 float* rows = (float*)table + (nint)entry * dim;
                 if (bfloat16)
                     Embeddings.Widen(table, bfloat16, (nint)entry * dim, rows = widened, now * dim);
-                LaneProducts.Compute<TLanes, TVector>(lanes, width, rows, dim, now, dim, 1, products);
+                LaneProducts.Compute<TLanes, TVector>(lanes, width, rows, dim, now, dim, 1, products, rows, rows);
                 for (int i = 0; i < now; i++)
                     Compare(entry + i, SquaredNorm(rows + (nint)i * dim, dim), products + i * width, norms);
             }
