@@ -4,7 +4,8 @@ namespace HiggsAudio.Compute.Tests;
 
 public abstract partial class BackendContract
 {
-    private static readonly (int Rows, int Columns)[] ElementShapes = [(1, 1), (1, 7), (1, 3072), (2, 16), (3, 33), (5, 100), (17, 48), (64, 1), (300, 130), (9, 5001)];
+    private static readonly (int Rows, int Columns)[] ElementShapes = [(1, 1), (1, 7), (1, 3072), (2, 16), (3, 33), (5, 100), (17, 48), (64, 1), (300, 130),
+        (9, 5001)];
 
     public static IEnumerable<TestCaseData> ElementCases() =>
         from shape in ElementShapes
@@ -29,7 +30,8 @@ public abstract partial class BackendContract
     {
         Pair both = RandomMatrix(9, 2 * 70);
 
-        AssertEqual(new Pair(Lane.SwiGlu(both.Tested.Slice(0, 70), both.Tested.Slice(70, 70)), Reference.SwiGlu(both.Expected.Slice(0, 70), both.Expected.Slice(70, 70))), 1e-6);
+        AssertEqual(new Pair(Lane.SwiGlu(both.Tested.Slice(0, 70), both.Tested.Slice(70, 70)),
+            Reference.SwiGlu(both.Expected.Slice(0, 70), both.Expected.Slice(70, 70))), 1e-6);
     }
 
     [TestCaseSource(nameof(ElementCases))]
@@ -105,7 +107,8 @@ public abstract partial class BackendContract
         const int Columns = 50;
         Pair x = RandomMatrix(30, Columns, scale: 3);
         WeightPair alpha = RandomVector(Columns);
-        foreach (Func<Matrix, Matrix> operation in new Func<Matrix, Matrix>[] { m => Lane.Gelu(m), m => Lane.Elu(m), m => Lane.SwiGlu(m, m), m => Lane.Snake(m, alpha.Tested) })
+        foreach (Func<Matrix, Matrix> operation in new Func<Matrix, Matrix>[] { m => Lane.Gelu(m), m => Lane.Elu(m), m => Lane.SwiGlu(m, m), m =>
+            Lane.Snake(m, alpha.Tested) })
         {
             float[] whole = Lane.Read(operation(x.Tested));
             for (int row = 0; row < 30; row++)

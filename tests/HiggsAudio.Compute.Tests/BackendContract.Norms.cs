@@ -35,7 +35,8 @@ public abstract partial class BackendContract
     }
 
     public static IEnumerable<TestCaseData> GroupNormCases() =>
-        from shape in new[] { (1, 1, 1), (1, 6, 2), (2, 16, 16), (3, 40, 5), (50, 33, 33), (700, 3, 3), (600, 48, 48), (90, 1040, 8), (200, 512, 512), (5, 64, 1) }
+        from shape in new[] { (1, 1, 1), (1, 6, 2), (2, 16, 16), (3, 40, 5), (50, 33, 33), (700, 3, 3), (600, 48, 48), (90, 1040, 8), (200, 512, 512),
+            (5, 64, 1) }
         from gap in new[] { 0, 5 }
         from inPlace in new[] { false, true }
         select new TestCaseData(shape.Item1, shape.Item2, shape.Item3, gap, inPlace);
@@ -62,7 +63,8 @@ public abstract partial class BackendContract
         Pair x = new(Lane.Upload(values, Rows, Columns), Reference.Upload(values, Rows, Columns));
         WeightPair gain = RandomVector(Columns), bias = RandomVector(Columns);
 
-        AssertEqual(new Pair(Lane.GroupNorm(x.Tested, Columns, gain.Tested, bias.Tested, 1e-5f), Reference.GroupNorm(x.Expected, Columns, gain.Expected, bias.Expected, 1e-5f)), 5e-6);
+        AssertEqual(new Pair(Lane.GroupNorm(x.Tested, Columns, gain.Tested, bias.Tested, 1e-5f),
+            Reference.GroupNorm(x.Expected, Columns, gain.Expected, bias.Expected, 1e-5f)), 5e-6);
     }
 
     [Test]
@@ -72,7 +74,8 @@ public abstract partial class BackendContract
         Pair x = new(Lane.Upload(values, 6, 500), Reference.Upload(values, 6, 500));
         WeightPair gain = RandomVector(500), bias = RandomVector(500);
 
-        AssertEqual(new Pair(Lane.LayerNorm(x.Tested, gain.Tested, bias.Tested, 1e-5f), Reference.LayerNorm(x.Expected, gain.Expected, bias.Expected, 1e-5f)), 1e-5);
+        AssertEqual(new Pair(Lane.LayerNorm(x.Tested, gain.Tested, bias.Tested, 1e-5f),
+            Reference.LayerNorm(x.Expected, gain.Expected, bias.Expected, 1e-5f)), 1e-5);
     }
 
     [Test]
@@ -82,8 +85,10 @@ public abstract partial class BackendContract
         WeightPair gain = RandomVector(20), bias = RandomVector(20);
         Pair x = new(Lane.Upload(values, 40, 20), Reference.Upload(values, 40, 20));
 
-        AssertEqual(new Pair(Lane.LayerNorm(x.Tested, gain.Tested, bias.Tested, 1e-5f), Reference.LayerNorm(x.Expected, gain.Expected, bias.Expected, 1e-5f)), 1e-4);
-        AssertEqual(new Pair(Lane.GroupNorm(x.Tested, 20, gain.Tested, bias.Tested, 1e-5f), Reference.GroupNorm(x.Expected, 20, gain.Expected, bias.Expected, 1e-5f)), 1e-4);
+        AssertEqual(new Pair(Lane.LayerNorm(x.Tested, gain.Tested, bias.Tested, 1e-5f),
+            Reference.LayerNorm(x.Expected, gain.Expected, bias.Expected, 1e-5f)), 1e-4);
+        AssertEqual(new Pair(Lane.GroupNorm(x.Tested, 20, gain.Tested, bias.Tested, 1e-5f),
+            Reference.GroupNorm(x.Expected, 20, gain.Expected, bias.Expected, 1e-5f)), 1e-4);
     }
 
     [Test]

@@ -23,16 +23,20 @@ public sealed class CpuThreadCountTests
             using var device = new CpuDevice(threads);
             using Backend lane = device.CreateLane();
             Matrix x = lane.Upload(Values(Rows * columns, 1), Rows, columns);
-            Weight gain = device.CreateWeight(Values(columns, 2), 1, columns, WeightUse.Vector), bias = device.CreateWeight(Values(columns, 3), 1, columns, WeightUse.Vector);
+            Weight gain = device.CreateWeight(Values(columns, 2), 1, columns, WeightUse.Vector),
+                bias = device.CreateWeight(Values(columns, 3), 1, columns, WeightUse.Vector);
             Weight table = device.CreateWeight(Values(50 * columns, 4), 50, columns, WeightUse.Table);
             var nearest = new int[Rows];
             lane.NearestRow(x, table, nearest);
             int[] ids = [.. Enumerable.Range(0, 3 * Rows).Select(i => i * 7 % 50)];
             return
             [
-                .. lane.Read(lane.SwiGlu(x, x)), .. lane.Read(lane.Gelu(x)), .. lane.Read(lane.Elu(x)), .. lane.Read(lane.Snake(x, gain)), .. lane.Read(lane.RmsNorm(x, gain, 1e-5f)),
-                .. lane.Read(lane.LayerNorm(x, gain, bias, 1e-5f)), .. lane.Read(lane.GroupNorm(x, columns, gain, bias, 1e-5f)), .. lane.Read(lane.GroupNorm(x, 1, gain, bias, 1e-5f)),
-                .. lane.Read(lane.EmbedSum(table, ids, 3)), .. lane.Read(lane.SelfAttention(x[..300], x[300..600], x[600..900], 1)), .. nearest.Select(i => (float)i),
+                .. lane.Read(lane.SwiGlu(x, x)), .. lane.Read(lane.Gelu(x)), .. lane.Read(lane.Elu(x)), .. lane.Read(lane.Snake(x, gain)),
+                .. lane.Read(lane.RmsNorm(x, gain, 1e-5f)),
+                .. lane.Read(lane.LayerNorm(x, gain, bias, 1e-5f)), .. lane.Read(lane.GroupNorm(x, columns, gain, bias, 1e-5f)),
+                .. lane.Read(lane.GroupNorm(x, 1, gain, bias, 1e-5f)),
+                .. lane.Read(lane.EmbedSum(table, ids, 3)), .. lane.Read(lane.SelfAttention(x[..300], x[300..600], x[600..900], 1)), .. nearest.Select(i =>
+                (float)i),
             ];
         }
     }
@@ -59,7 +63,8 @@ public sealed class CpuThreadCountTests
                     rows.Add(cache, first + i, first + i);
                 rows.Hide(cache, 70);
                 Matrix q = lane.Upload(Values(count * keyValueHeads * Group * Dim, first), count, keyValueHeads * Group * Dim);
-                Matrix k = lane.Upload(Values(count * keyValueHeads * Dim, first + 1), count, keyValueHeads * Dim), v = lane.Upload(Values(count * keyValueHeads * Dim, first + 2), count, keyValueHeads * Dim);
+                Matrix k = lane.Upload(Values(count * keyValueHeads * Dim, first + 1), count, keyValueHeads * Dim),
+                    v = lane.Upload(Values(count * keyValueHeads * Dim, first + 2), count, keyValueHeads * Dim);
                 results.AddRange(lane.Read(lane.RotateAppendAttend(q, k, v, rotary, rows, 0, into: q)));
             }
             return [.. results];
@@ -75,7 +80,8 @@ public sealed class CpuThreadCountTests
         using KvCache cache = device.CreateKvCache(new KvCacheShape(1, 2, Dim));
         cache.Reserve(Slots);
         var rotary = new RotaryTable(new float[Dim / 2]);
-        Weight gain = device.CreateWeight(Values(Width, 2), 1, Width, WeightUse.Vector), table = device.CreateWeight(Values(50 * Width, 4), 50, Width, WeightUse.Table);
+        Weight gain = device.CreateWeight(Values(Width, 2), 1, Width, WeightUse.Vector),
+            table = device.CreateWeight(Values(50 * Width, 4), 50, Width, WeightUse.Table);
         var rows = new RowMap();
         for (int slot = 0; slot < Slots - 100; slot++)
             rows.Add(cache, slot, slot);

@@ -20,40 +20,40 @@ internal static class Activations
     private readonly struct SwiGluFunction : IElementFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
-            TLanes.Multiply(VectorMath.Silu<TLanes, TVector>(a), b);
+        public TVector Apply<TSimd, TVector>(TVector a, TVector b) where TSimd : struct, ISimd<TVector> where TVector : unmanaged =>
+            TSimd.Multiply(VectorMath.Silu<TSimd, TVector>(a), b);
     }
 
     private readonly struct GeluFunction : IElementFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
-            VectorMath.Gelu<TLanes, TVector>(a);
+        public TVector Apply<TSimd, TVector>(TVector a, TVector b) where TSimd : struct, ISimd<TVector> where TVector : unmanaged =>
+            VectorMath.Gelu<TSimd, TVector>(a);
     }
 
     private readonly struct EluFunction : IElementFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
-            VectorMath.Elu<TLanes, TVector>(a);
+        public TVector Apply<TSimd, TVector>(TVector a, TVector b) where TSimd : struct, ISimd<TVector> where TVector : unmanaged =>
+            VectorMath.Elu<TSimd, TVector>(a);
     }
 
     private readonly struct AddFunction : IElementFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged => TLanes.Add(a, b);
+        public TVector Apply<TSimd, TVector>(TVector a, TVector b) where TSimd : struct, ISimd<TVector> where TVector : unmanaged => TSimd.Add(a, b);
     }
 
     private readonly struct ScaleFunction(float factor) : IElementFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
-            TLanes.Multiply(a, TLanes.Create(factor));
+        public TVector Apply<TSimd, TVector>(TVector a, TVector b) where TSimd : struct, ISimd<TVector> where TVector : unmanaged =>
+            TSimd.Multiply(a, TSimd.Broadcast(factor));
     }
 
     private readonly struct CopyFunction : IElementFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged => a;
+        public TVector Apply<TSimd, TVector>(TVector a, TVector b) where TSimd : struct, ISimd<TVector> where TVector : unmanaged => a;
     }
 }

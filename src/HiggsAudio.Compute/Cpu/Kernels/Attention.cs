@@ -7,17 +7,18 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 /// <summary>Scaled dot-product attention (arXiv:1706.03762) with and without a cache.</summary>
 internal static unsafe class Attention
 {
-    public static void RotateAppendAttend(CpuThreads threads, CpuArena scratch, Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, Matrix y)
+    public static void RotateAppendAttend(CpuThreads threads, CpuArena scratch, Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer,
+        Matrix y)
     {
         Rotation.RotateAndAppend(threads, q, k, v, rotary, rows, layer);
         if (Vector512.IsHardwareAccelerated)
-            CachedAttention<Lanes512, Vector512<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
+            CachedAttention<Simd512, Vector512<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
         else if (Vector256.IsHardwareAccelerated)
-            CachedAttention<Lanes256, Vector256<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
+            CachedAttention<Simd256, Vector256<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
         else if (Vector128.IsHardwareAccelerated)
-            CachedAttention<Lanes128, Vector128<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
+            CachedAttention<Simd128, Vector128<float>>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
         else
-            CachedAttention<SingleLane, float>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
+            CachedAttention<Simd32, float>.Run(threads, scratch, q, k.Columns / rotary.HeadDim, rotary.HeadDim, rows, layer, y);
     }
 
     public static void SelfAttention(CpuThreads threads, Matrix q, Matrix k, Matrix v, int heads, Matrix y)
@@ -25,20 +26,20 @@ internal static unsafe class Attention
         if (q.Columns == 0)
             return;
         if (Vector512.IsHardwareAccelerated)
-            SelfAttention<Lanes512, Vector512<float>>(threads, q, k, v, heads, y);
+            SelfAttention<Simd512, Vector512<float>>(threads, q, k, v, heads, y);
         else if (Vector256.IsHardwareAccelerated)
-            SelfAttention<Lanes256, Vector256<float>>(threads, q, k, v, heads, y);
+            SelfAttention<Simd256, Vector256<float>>(threads, q, k, v, heads, y);
         else if (Vector128.IsHardwareAccelerated)
-            SelfAttention<Lanes128, Vector128<float>>(threads, q, k, v, heads, y);
+            SelfAttention<Simd128, Vector128<float>>(threads, q, k, v, heads, y);
         else
-            SelfAttention<SingleLane, float>(threads, q, k, v, heads, y);
+            SelfAttention<Simd32, float>(threads, q, k, v, heads, y);
     }
 
-    private static void SelfAttention<TLanes, TVector>(CpuThreads threads, Matrix q, Matrix k, Matrix v, int heads, Matrix y)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void SelfAttention<TSimd, TVector>(CpuThreads threads, Matrix q, Matrix k, Matrix v, int heads, Matrix y)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        int lanes = AttentionBlock<TLanes, TVector>.MaxLanes, blocks = (q.Rows + lanes - 1) / lanes;
-        threads.Run(new SelfJob<TLanes, TVector>(q, k, v, q.Columns / heads, blocks, y), blocks * heads);
+        int lanes = AttentionBlock<TSimd, TVector>.MaxLanes, blocks = (q.Rows + lanes - 1) / lanes;
+        threads.Run(new SelfJob<TSimd, TVector>(q, k, v, q.Columns / heads, blocks, y), blocks * heads);
     }
 
     /// <summary>Rows of keys and values as a source.</summary>
@@ -58,22 +59,22 @@ internal static unsafe class Attention
     }
 
     // A chunk is a block of rows of one head; neighbours share the head, whose keys and values then stay in the cache.
-    private readonly struct SelfJob<TLanes, TVector>(Matrix q, Matrix k, Matrix v, int dim, int blocks, Matrix y) : IChunkedJob
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private readonly struct SelfJob<TSimd, TVector>(Matrix q, Matrix k, Matrix v, int dim, int blocks, Matrix y) : IChunkedJob
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         [SkipLocalsInit]
         public void Execute(int chunk)
         {
             (int head, int block) = Math.DivRem(chunk, blocks);
-            int first = block * AttentionBlock<TLanes, TVector>.MaxLanes, lanes = Math.Min(AttentionBlock<TLanes, TVector>.MaxLanes, q.Rows - first);
-            var memory = new WorkMemory(AttentionBlock<TLanes, TVector>.WorkFloats(dim) + 2 * AttentionBlock<TLanes, TVector>.StateFloats(dim, lanes));
+            int first = block * AttentionBlock<TSimd, TVector>.MaxLanes, lanes = Math.Min(AttentionBlock<TSimd, TVector>.MaxLanes, q.Rows - first);
+            var memory = new WorkMemory(AttentionBlock<TSimd, TVector>.WorkFloats(dim) + 2 * AttentionBlock<TSimd, TVector>.StateFloats(dim, lanes));
             byte* stack = stackalloc byte[memory.StackBytes];
             float* work = memory.Open(stack);
 
-            var attention = new AttentionBlock<TLanes, TVector>(dim, lanes, work);
+            var attention = new AttentionBlock<TSimd, TVector>(dim, lanes, work);
             for (int i = 0; i < lanes; i++)
                 attention.Set(i, q.Row(first + i) + head * dim, q.Rows - 1);
-            float* state = work + AttentionBlock<TLanes, TVector>.WorkFloats(dim), later = state + AttentionBlock<TLanes, TVector>.StateFloats(dim, lanes);
+            float* state = work + AttentionBlock<TSimd, TVector>.WorkFloats(dim), later = state + AttentionBlock<TSimd, TVector>.StateFloats(dim, lanes);
             var source = new MatrixSource(k.Slice(head * dim, dim), v.Slice(head * dim, dim));
             float scale = 1 / MathF.Sqrt(dim);
             attention.Attend(source, 0, q.Rows - 1, null, scale, state);
@@ -101,7 +102,8 @@ internal readonly unsafe struct WorkMemory(long floats)
 
     /// <summary>The memory, given what was allocated on the stack.</summary>
     public float* Open(byte* stack) =>
-        StackBytes == 0 ? (float*)NativeMemory.AlignedAlloc((nuint)_bytes, CpuMemory.Alignment) : (float*)((nint)stack + CpuMemory.Alignment - 1 & -CpuMemory.Alignment);
+        StackBytes == 0 ? (float*)NativeMemory.AlignedAlloc((nuint)_bytes, CpuMemory.Alignment)
+            : (float*)((nint)stack + CpuMemory.Alignment - 1 & -CpuMemory.Alignment);
 
     /// <summary>Frees it.</summary>
     public void Close(float* memory)

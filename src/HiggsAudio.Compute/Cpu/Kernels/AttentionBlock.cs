@@ -35,7 +35,7 @@ internal static class AttentionBlock
 /// has a fixed order, and slots beyond the limit change nothing, exactly. So sections of slots can be computed by different threads and
 /// joined in order, and give the same bits as one after the other.
 /// </remarks>
-internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISimd<TVector> where TVector : unmanaged
 {
     private const float NoScore = float.MinValue;
 
@@ -59,7 +59,7 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
     }
 
     /// <summary>The largest number of queries in a block.</summary>
-    public static int MaxLanes => 2 * TLanes.Count;
+    public static int MaxLanes => 2 * TSimd.Width;
 
     /// <summary>Floats that a block works in.</summary>
     public static long WorkFloats(int dim) => (dim + AttentionBlock.Tile + 2L) * MaxLanes + (dim == Stride(dim) ? 0 : AttentionBlock.Tile * Stride(dim));
@@ -96,7 +96,7 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
             uint hiddenBits = hidden == null ? 0 : hidden[slot / AttentionBlock.Tile];
             float* keys = source.Keys(slot, out nint stride), values = source.Values(slot, out nint valueStride);
             float* next = slot + AttentionBlock.Tile < end ? source.Keys(slot + AttentionBlock.Tile, out _) : keys;
-            LaneProducts.Compute<TLanes, TVector>(_queries, _width, keys, stride, count, _dim, scale, _scores, next, values);
+            LaneProducts.Compute<TSimd, TVector>(_queries, _width, keys, stride, count, _dim, scale, _scores, next, values);
             Mask(slot, count, hiddenBits);
             Weigh(count, Maxima(state), Sums(state));
             Rescale(state);
@@ -119,22 +119,22 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
     public readonly void Join(float* state, float* later)
     {
         float* maxima = Maxima(state), sums = Sums(state), laterMaxima = Maxima(later), laterSums = Sums(later), laterCorrections = _scores;
-        for (int i = 0; i < _width; i += TLanes.Count)
+        for (int i = 0; i < _width; i += TSimd.Width)
         {
-            TVector a = TLanes.Load(maxima + i), b = TLanes.Load(laterMaxima + i), max = TLanes.Max(a, b);
-            a = VectorMath.Exp<TLanes, TVector>(TLanes.Subtract(a, max));
-            b = VectorMath.Exp<TLanes, TVector>(TLanes.Subtract(b, max));
-            TLanes.Store(max, maxima + i);
-            TLanes.Store(TLanes.MultiplyAdd(TLanes.Load(sums + i), a, TLanes.Multiply(TLanes.Load(laterSums + i), b)), sums + i);
-            TLanes.Store(a, _corrections + i);
-            TLanes.Store(b, laterCorrections + i);
+            TVector a = TSimd.Load(maxima + i), b = TSimd.Load(laterMaxima + i), max = TSimd.Max(a, b);
+            a = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(a, max));
+            b = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(b, max));
+            TSimd.Store(maxima + i, max);
+            TSimd.Store(sums + i, TSimd.MultiplyAdd(TSimd.Load(sums + i), a, TSimd.Multiply(TSimd.Load(laterSums + i), b)));
+            TSimd.Store(_corrections + i, a);
+            TSimd.Store(laterCorrections + i, b);
         }
         for (int lane = 0; lane < _lanes; lane++)
         {
-            TVector a = TLanes.Create(_corrections[lane]), b = TLanes.Create(laterCorrections[lane]);
+            TVector a = TSimd.Broadcast(_corrections[lane]), b = TSimd.Broadcast(laterCorrections[lane]);
             float* to = state + lane * _stride, from = later + lane * _stride;
-            for (int d = 0; d < _stride; d += TLanes.Count)
-                TLanes.Store(TLanes.MultiplyAdd(TLanes.Load(to + d), a, TLanes.Multiply(TLanes.Load(from + d), b)), to + d);
+            for (int d = 0; d < _stride; d += TSimd.Width)
+                TSimd.Store(to + d, TSimd.MultiplyAdd(TSimd.Load(to + d), a, TSimd.Multiply(TSimd.Load(from + d), b)));
         }
     }
 
@@ -148,10 +148,10 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
             y[d] = output[d] * factor;
     }
 
-    private static int Width(int lanes) => lanes > TLanes.Count ? 2 * TLanes.Count : TLanes.Count;
+    private static int Width(int lanes) => lanes > TSimd.Width ? 2 * TSimd.Width : TSimd.Width;
 
     // Outputs are kept in whole vectors.
-    private static int Stride(int dim) => (dim + TLanes.Count - 1) / TLanes.Count * TLanes.Count;
+    private static int Stride(int dim) => (dim + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
 
     private readonly float* Maxima(float* state) => state + _lanes * _stride;
 
@@ -161,15 +161,15 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Mask(int slot, int count, uint hiddenBits)
     {
-        TVector none = TLanes.Create(float.NegativeInfinity);
+        TVector none = TSimd.Broadcast(float.NegativeInfinity);
         float firstLimit = _limits[0];
         for (int lane = 1; lane < _lanes; lane++)
             firstLimit = Math.Min(firstLimit, _limits[lane]);
         for (int s = Math.Max(0, (int)firstLimit + 1 - slot); s < count; s++)
-            for (int i = 0; i < _width; i += TLanes.Count)
+            for (int i = 0; i < _width; i += TSimd.Width)
             {
                 float* score = _scores + s * _width + i;
-                TLanes.Store(TLanes.WhereGreater(TLanes.Create(slot + s), TLanes.Load(_limits + i), none, TLanes.Load(score)), score);
+                TSimd.Store(score, TSimd.WhereGreater(TSimd.Broadcast(slot + s), TSimd.Load(_limits + i), none, TSimd.Load(score)));
             }
         for (int s = 0; s < count && hiddenBits >> s != 0; s++)
             if ((hiddenBits >> s & 1) != 0)
@@ -180,23 +180,23 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Weigh(int count, float* maxima, float* sums)
     {
-        for (int i = 0; i < _width; i += TLanes.Count)
+        for (int i = 0; i < _width; i += TSimd.Width)
         {
             float* scores = _scores + i;
-            TVector before = TLanes.Load(maxima + i), max = before;
+            TVector before = TSimd.Load(maxima + i), max = before;
             for (int s = 0; s < count; s++)
-                max = TLanes.Max(max, TLanes.Load(scores + s * _width));
-            TVector correction = VectorMath.Exp<TLanes, TVector>(TLanes.Subtract(before, max));
-            TVector sum = TLanes.Multiply(TLanes.Load(sums + i), correction);
+                max = TSimd.Max(max, TSimd.Load(scores + s * _width));
+            TVector correction = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(before, max));
+            TVector sum = TSimd.Multiply(TSimd.Load(sums + i), correction);
             for (int s = 0; s < count; s++)
             {
-                TVector weight = VectorMath.Exp<TLanes, TVector>(TLanes.Subtract(TLanes.Load(scores + s * _width), max));
-                sum = TLanes.Add(sum, weight);
-                TLanes.Store(weight, scores + s * _width);
+                TVector weight = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + s * _width), max));
+                sum = TSimd.Add(sum, weight);
+                TSimd.Store(scores + s * _width, weight);
             }
-            TLanes.Store(max, maxima + i);
-            TLanes.Store(sum, sums + i);
-            TLanes.Store(correction, _corrections + i);
+            TSimd.Store(maxima + i, max);
+            TSimd.Store(sums + i, sum);
+            TSimd.Store(_corrections + i, correction);
         }
     }
 
@@ -207,10 +207,10 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
         {
             if (_corrections[lane] == 1)
                 continue;
-            TVector correction = TLanes.Create(_corrections[lane]);
+            TVector correction = TSimd.Broadcast(_corrections[lane]);
             float* output = state + lane * _stride;
-            for (int d = 0; d < _stride; d += TLanes.Count)
-                TLanes.Store(TLanes.Multiply(TLanes.Load(output + d), correction), output + d);
+            for (int d = 0; d < _stride; d += TSimd.Width)
+                TSimd.Store(output + d, TSimd.Multiply(TSimd.Load(output + d), correction));
         }
     }
 
@@ -230,7 +230,7 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddValues(float* values, nint stride, int slot, int from, int to, float* state)
     {
-        int n = TLanes.Count;
+        int n = TSimd.Width;
         for (int lane = 0; lane < _lanes;)
         {
             int together = lane + 3 <= _lanes ? 3 : 1;
@@ -251,75 +251,75 @@ internal unsafe struct AttentionBlock<TLanes, TVector> where TLanes : struct, IL
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddThreeByFour(float* values, nint stride, float* weights, int from, int to, float* outputs)
     {
-        int n = TLanes.Count;
+        int n = TSimd.Width;
         float* oa = outputs, ob = outputs + _stride, oc = ob + _stride;
-        TVector a0 = TLanes.Load(oa), a1 = TLanes.Load(oa + n), a2 = TLanes.Load(oa + 2 * n), a3 = TLanes.Load(oa + 3 * n);
-        TVector b0 = TLanes.Load(ob), b1 = TLanes.Load(ob + n), b2 = TLanes.Load(ob + 2 * n), b3 = TLanes.Load(ob + 3 * n);
-        TVector c0 = TLanes.Load(oc), c1 = TLanes.Load(oc + n), c2 = TLanes.Load(oc + 2 * n), c3 = TLanes.Load(oc + 3 * n);
+        TVector a0 = TSimd.Load(oa), a1 = TSimd.Load(oa + n), a2 = TSimd.Load(oa + 2 * n), a3 = TSimd.Load(oa + 3 * n);
+        TVector b0 = TSimd.Load(ob), b1 = TSimd.Load(ob + n), b2 = TSimd.Load(ob + 2 * n), b3 = TSimd.Load(ob + 3 * n);
+        TVector c0 = TSimd.Load(oc), c1 = TSimd.Load(oc + n), c2 = TSimd.Load(oc + 2 * n), c3 = TSimd.Load(oc + 3 * n);
         float* value = values + from * stride, weight = weights + (nint)from * _width;
         int width = _width;
         for (int s = from; s < to; s++, value += stride, weight += width)
         {
-            TVector a = TLanes.Create(weight[0]), b = TLanes.Create(weight[1]), c = TLanes.Create(weight[2]);
-            TVector v = TLanes.Load(value);
-            a0 = TLanes.MultiplyAdd(v, a, a0);
-            b0 = TLanes.MultiplyAdd(v, b, b0);
-            c0 = TLanes.MultiplyAdd(v, c, c0);
-            v = TLanes.Load(value + n);
-            a1 = TLanes.MultiplyAdd(v, a, a1);
-            b1 = TLanes.MultiplyAdd(v, b, b1);
-            c1 = TLanes.MultiplyAdd(v, c, c1);
-            v = TLanes.Load(value + 2 * n);
-            a2 = TLanes.MultiplyAdd(v, a, a2);
-            b2 = TLanes.MultiplyAdd(v, b, b2);
-            c2 = TLanes.MultiplyAdd(v, c, c2);
-            v = TLanes.Load(value + 3 * n);
-            a3 = TLanes.MultiplyAdd(v, a, a3);
-            b3 = TLanes.MultiplyAdd(v, b, b3);
-            c3 = TLanes.MultiplyAdd(v, c, c3);
+            TVector a = TSimd.Broadcast(weight[0]), b = TSimd.Broadcast(weight[1]), c = TSimd.Broadcast(weight[2]);
+            TVector v = TSimd.Load(value);
+            a0 = TSimd.MultiplyAdd(v, a, a0);
+            b0 = TSimd.MultiplyAdd(v, b, b0);
+            c0 = TSimd.MultiplyAdd(v, c, c0);
+            v = TSimd.Load(value + n);
+            a1 = TSimd.MultiplyAdd(v, a, a1);
+            b1 = TSimd.MultiplyAdd(v, b, b1);
+            c1 = TSimd.MultiplyAdd(v, c, c1);
+            v = TSimd.Load(value + 2 * n);
+            a2 = TSimd.MultiplyAdd(v, a, a2);
+            b2 = TSimd.MultiplyAdd(v, b, b2);
+            c2 = TSimd.MultiplyAdd(v, c, c2);
+            v = TSimd.Load(value + 3 * n);
+            a3 = TSimd.MultiplyAdd(v, a, a3);
+            b3 = TSimd.MultiplyAdd(v, b, b3);
+            c3 = TSimd.MultiplyAdd(v, c, c3);
         }
-        TLanes.Store(a0, oa);
-        TLanes.Store(a1, oa + n);
-        TLanes.Store(a2, oa + 2 * n);
-        TLanes.Store(a3, oa + 3 * n);
-        TLanes.Store(b0, ob);
-        TLanes.Store(b1, ob + n);
-        TLanes.Store(b2, ob + 2 * n);
-        TLanes.Store(b3, ob + 3 * n);
-        TLanes.Store(c0, oc);
-        TLanes.Store(c1, oc + n);
-        TLanes.Store(c2, oc + 2 * n);
-        TLanes.Store(c3, oc + 3 * n);
+        TSimd.Store(oa, a0);
+        TSimd.Store(oa + n, a1);
+        TSimd.Store(oa + 2 * n, a2);
+        TSimd.Store(oa + 3 * n, a3);
+        TSimd.Store(ob, b0);
+        TSimd.Store(ob + n, b1);
+        TSimd.Store(ob + 2 * n, b2);
+        TSimd.Store(ob + 3 * n, b3);
+        TSimd.Store(oc, c0);
+        TSimd.Store(oc + n, c1);
+        TSimd.Store(oc + 2 * n, c2);
+        TSimd.Store(oc + 3 * n, c3);
     }
 
     // One lane, features from d on.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddOne(float* values, nint stride, float* weights, int from, int to, float* output, int d)
     {
-        int n = TLanes.Count, width = _width;
+        int n = TSimd.Width, width = _width;
         for (; d <= _stride - 4 * n; d += 4 * n)
         {
             float* o = output + d, value = values + from * stride + d, weight = weights + (nint)from * width;
-            TVector a0 = TLanes.Load(o), a1 = TLanes.Load(o + n), a2 = TLanes.Load(o + 2 * n), a3 = TLanes.Load(o + 3 * n);
+            TVector a0 = TSimd.Load(o), a1 = TSimd.Load(o + n), a2 = TSimd.Load(o + 2 * n), a3 = TSimd.Load(o + 3 * n);
             for (int s = from; s < to; s++, value += stride, weight += width)
             {
-                TVector w = TLanes.Create(*weight);
-                a0 = TLanes.MultiplyAdd(TLanes.Load(value), w, a0);
-                a1 = TLanes.MultiplyAdd(TLanes.Load(value + n), w, a1);
-                a2 = TLanes.MultiplyAdd(TLanes.Load(value + 2 * n), w, a2);
-                a3 = TLanes.MultiplyAdd(TLanes.Load(value + 3 * n), w, a3);
+                TVector w = TSimd.Broadcast(*weight);
+                a0 = TSimd.MultiplyAdd(TSimd.Load(value), w, a0);
+                a1 = TSimd.MultiplyAdd(TSimd.Load(value + n), w, a1);
+                a2 = TSimd.MultiplyAdd(TSimd.Load(value + 2 * n), w, a2);
+                a3 = TSimd.MultiplyAdd(TSimd.Load(value + 3 * n), w, a3);
             }
-            TLanes.Store(a0, o);
-            TLanes.Store(a1, o + n);
-            TLanes.Store(a2, o + 2 * n);
-            TLanes.Store(a3, o + 3 * n);
+            TSimd.Store(o, a0);
+            TSimd.Store(o + n, a1);
+            TSimd.Store(o + 2 * n, a2);
+            TSimd.Store(o + 3 * n, a3);
         }
         for (; d < _stride; d += n)
         {
-            TVector sum = TLanes.Load(output + d);
+            TVector sum = TSimd.Load(output + d);
             for (int s = from; s < to; s++)
-                sum = TLanes.MultiplyAdd(TLanes.Load(values + s * stride + d), TLanes.Create(weights[(nint)s * width]), sum);
-            TLanes.Store(sum, output + d);
+                sum = TSimd.MultiplyAdd(TSimd.Load(values + s * stride + d), TSimd.Broadcast(weights[(nint)s * width]), sum);
+            TSimd.Store(output + d, sum);
         }
     }
 }

@@ -8,7 +8,7 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 /// work; when there are too few of them for the threads (decoding at long contexts), every section of slots is one
 /// (arXiv:2311.01282, Flash-Decoding).
 /// </summary>
-internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+internal static unsafe class CachedAttention<TSimd, TVector> where TSimd : struct, ISimd<TVector> where TVector : unmanaged
 {
     // Elements of keys below which waking other threads costs more than it saves.
     private const long WorthSharing = 16_384;
@@ -41,7 +41,7 @@ internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : str
         var job = new Job
         {
             Q = q, Y = y, Rows = rows, Layer = layer, Dim = dim, Group = group, Blocks = blocks, Count = count,
-            Sections = AttentionBlock.Sections(last), StateFloats = AttentionBlock<TLanes, TVector>.StateFloats(dim, lanes),
+            Sections = AttentionBlock.Sections(last), StateFloats = AttentionBlock<TSimd, TVector>.StateFloats(dim, lanes),
         };
         int chunks = count * keyValueHeads;
         if (slots * keyValueHeads * dim < WorthSharing)
@@ -71,11 +71,12 @@ internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : str
                 end++;
             uint* hidden = scratch is null ? null : Hidden(rows, first, end, scratch);
             int lanes = (end - first) * group;
-            for (int lane = 0; lane < lanes; lane += AttentionBlock<TLanes, TVector>.MaxLanes, count++)
+            for (int lane = 0; lane < lanes; lane += AttentionBlock<TSimd, TVector>.MaxLanes, count++)
                 if (blocks != null)
                 {
-                    int taken = Math.Min(AttentionBlock<TLanes, TVector>.MaxLanes, lanes - lane);
-                    blocks[count] = new Block { FirstRow = first, FirstLane = lane, Lanes = taken, LastSlot = LastSlot(rows, first + lane / group, first + (lane + taken - 1) / group), Hidden = hidden };
+                    int taken = Math.Min(AttentionBlock<TSimd, TVector>.MaxLanes, lanes - lane);
+                    blocks[count] = new Block { FirstRow = first, FirstLane = lane, Lanes = taken,
+                        LastSlot = LastSlot(rows, first + lane / group, first + (lane + taken - 1) / group), Hidden = hidden };
                 }
         }
         return count;
@@ -150,10 +151,10 @@ internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : str
         public readonly void Execute(int chunk)
         {
             Block block = BlockOf(chunk, out int head);
-            var memory = new WorkMemory(AttentionBlock<TLanes, TVector>.WorkFloats(Dim) + 2 * StateFloats);
+            var memory = new WorkMemory(AttentionBlock<TSimd, TVector>.WorkFloats(Dim) + 2 * StateFloats);
             byte* stack = stackalloc byte[memory.StackBytes];
-            float* work = memory.Open(stack), state = work + AttentionBlock<TLanes, TVector>.WorkFloats(Dim), later = state + StateFloats;
-            AttentionBlock<TLanes, TVector> attention = Prepare(block, head, work);
+            float* work = memory.Open(stack), state = work + AttentionBlock<TSimd, TVector>.WorkFloats(Dim), later = state + StateFloats;
+            AttentionBlock<TSimd, TVector> attention = Prepare(block, head, work);
             Attend(attention, block, head, 0, state);
             for (int section = 1; section < AttentionBlock.Sections(block.LastSlot); section++)
             {
@@ -164,9 +165,9 @@ internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : str
             memory.Close(work);
         }
 
-        public readonly AttentionBlock<TLanes, TVector> Prepare(in Block block, int head, float* work)
+        public readonly AttentionBlock<TSimd, TVector> Prepare(in Block block, int head, float* work)
         {
-            var attention = new AttentionBlock<TLanes, TVector>(Dim, block.Lanes, work);
+            var attention = new AttentionBlock<TSimd, TVector>(Dim, block.Lanes, work);
             for (int i = 0; i < block.Lanes; i++)
             {
                 (int row, int member) = Math.DivRem(block.FirstLane + i, Group);
@@ -175,10 +176,11 @@ internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : str
             return attention;
         }
 
-        public readonly void Attend(in AttentionBlock<TLanes, TVector> attention, in Block block, int head, int section, float* state) =>
-            attention.Attend(new CacheSource((CpuKvCache)Rows.Caches[block.FirstRow], Layer, head), section, block.LastSlot, block.Hidden, 1 / MathF.Sqrt(Dim), state);
+        public readonly void Attend(in AttentionBlock<TSimd, TVector> attention, in Block block, int head, int section, float* state) =>
+            attention.Attend(new CacheSource((CpuKvCache)Rows.Caches[block.FirstRow], Layer, head), section, block.LastSlot, block.Hidden,
+                1 / MathF.Sqrt(Dim), state);
 
-        public readonly void Finish(in AttentionBlock<TLanes, TVector> attention, in Block block, int head, float* state)
+        public readonly void Finish(in AttentionBlock<TSimd, TVector> attention, in Block block, int head, float* state)
         {
             for (int i = 0; i < block.Lanes; i++)
             {
@@ -198,7 +200,7 @@ internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : str
             Block block = job.BlockOf(unit, out int head);
             if (section >= AttentionBlock.Sections(block.LastSlot))
                 return;
-            var memory = new WorkMemory(AttentionBlock<TLanes, TVector>.WorkFloats(job.Dim));
+            var memory = new WorkMemory(AttentionBlock<TSimd, TVector>.WorkFloats(job.Dim));
             byte* stack = stackalloc byte[memory.StackBytes];
             float* work = memory.Open(stack);
             job.Attend(job.Prepare(block, head, work), block, head, section, job.States + chunk * job.StateFloats);
@@ -213,10 +215,10 @@ internal static unsafe class CachedAttention<TLanes, TVector> where TLanes : str
         public void Execute(int chunk)
         {
             Block block = job.BlockOf(chunk, out int head);
-            var memory = new WorkMemory(AttentionBlock<TLanes, TVector>.WorkFloats(job.Dim));
+            var memory = new WorkMemory(AttentionBlock<TSimd, TVector>.WorkFloats(job.Dim));
             byte* stack = stackalloc byte[memory.StackBytes];
             float* work = memory.Open(stack), state = job.States + (long)chunk * job.Sections * job.StateFloats;
-            var attention = new AttentionBlock<TLanes, TVector>(job.Dim, block.Lanes, work);
+            var attention = new AttentionBlock<TSimd, TVector>(job.Dim, block.Lanes, work);
             for (int section = 1; section < AttentionBlock.Sections(block.LastSlot); section++)
                 attention.Join(state, state + section * job.StateFloats);
             job.Finish(attention, block, head, state);

@@ -7,7 +7,7 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 internal interface IElementFunction
 {
     /// <summary>The function; it may leave one of its arguments out.</summary>
-    TVector Apply<TLanes, TVector>(TVector a, TVector b) where TLanes : struct, ILanes<TVector> where TVector : unmanaged;
+    TVector Apply<TSimd, TVector>(TVector a, TVector b) where TSimd : struct, ISimd<TVector> where TVector : unmanaged;
 }
 
 /// <summary>Applies a function to the elements of two matrices: in vectors, on all cores where there are enough of them.</summary>
@@ -33,14 +33,16 @@ internal static unsafe class Elementwise
     }
 
     // A chunk is perChunk elements in a row, or the whole rows that have so many.
-    private readonly struct Job<TFunction>(TFunction function, Matrix a, Matrix b, Matrix y, bool flat, long perChunk) : IChunkedJob where TFunction : struct, IElementFunction
+    private readonly struct Job<TFunction>(TFunction function, Matrix a, Matrix b, Matrix y, bool flat, long perChunk) : IChunkedJob
+        where TFunction : struct, IElementFunction
     {
         public void Execute(int chunk)
         {
             if (flat)
             {
                 nint first = (nint)(chunk * perChunk);
-                Row(function, (float*)a.Data + first, (float*)b.Data + first, (float*)y.Data + first, (nint)Math.Min(perChunk, (long)y.Rows * y.Columns - first));
+                Row(function, (float*)a.Data + first, (float*)b.Data + first, (float*)y.Data + first,
+                    (nint)Math.Min(perChunk, (long)y.Rows * y.Columns - first));
                 return;
             }
             int rows = (int)(perChunk / y.Columns), end = (int)Math.Min(y.Rows, (chunk + 1L) * rows);
@@ -52,30 +54,30 @@ internal static unsafe class Elementwise
     private static void Row<TFunction>(TFunction function, float* a, float* b, float* y, nint count) where TFunction : struct, IElementFunction
     {
         if (Vector512.IsHardwareAccelerated)
-            Row<TFunction, Lanes512, Vector512<float>>(function, a, b, y, count);
+            Row<TFunction, Simd512, Vector512<float>>(function, a, b, y, count);
         else if (Vector256.IsHardwareAccelerated)
-            Row<TFunction, Lanes256, Vector256<float>>(function, a, b, y, count);
+            Row<TFunction, Simd256, Vector256<float>>(function, a, b, y, count);
         else if (Vector128.IsHardwareAccelerated)
-            Row<TFunction, Lanes128, Vector128<float>>(function, a, b, y, count);
+            Row<TFunction, Simd128, Vector128<float>>(function, a, b, y, count);
         else
-            Row<TFunction, SingleLane, float>(function, a, b, y, count);
+            Row<TFunction, Simd32, float>(function, a, b, y, count);
     }
 
     /// <summary>One row in vectors of one width; the last, partial one goes through a buffer, so that all elements are treated alike.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Row<TFunction, TLanes, TVector>(TFunction function, float* a, float* b, float* y, nint count)
-        where TFunction : struct, IElementFunction where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    internal static void Row<TFunction, TSimd, TVector>(TFunction function, float* a, float* b, float* y, nint count)
+        where TFunction : struct, IElementFunction where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        nint i = 0, whole = count - count % TLanes.Count;
-        for (; i < whole; i += TLanes.Count)
-            TLanes.Store(function.Apply<TLanes, TVector>(TLanes.Load(a + i), TLanes.Load(b + i)), y + i);
+        nint i = 0, whole = count - count % TSimd.Width;
+        for (; i < whole; i += TSimd.Width)
+            TSimd.Store(y + i, function.Apply<TSimd, TVector>(TSimd.Load(a + i), TSimd.Load(b + i)));
         if (i == count)
             return;
         nuint rest = (nuint)(count - i) * sizeof(float);
-        TVector lastA = TLanes.Create(0), lastB = TLanes.Create(0);
+        TVector lastA = TSimd.Broadcast(0), lastB = TSimd.Broadcast(0);
         Unsafe.CopyBlockUnaligned(&lastA, a + i, (uint)rest);
         Unsafe.CopyBlockUnaligned(&lastB, b + i, (uint)rest);
-        lastA = function.Apply<TLanes, TVector>(lastA, lastB);
+        lastA = function.Apply<TSimd, TVector>(lastA, lastB);
         Unsafe.CopyBlockUnaligned(y + i, &lastA, (uint)rest);
     }
 }

@@ -36,13 +36,13 @@ internal static unsafe class Embeddings
         if (!bfloat16)
             new ReadOnlySpan<float>((float*)table + first, count).CopyTo(new Span<float>(y, count));
         else if (Vector512.IsHardwareAccelerated)
-            Accumulate<Lanes512, Vector512<float>>(table, bfloat16, first, y, count, add: false, 1);
+            Accumulate<Simd512, Vector512<float>>(table, bfloat16, first, y, count, add: false, 1);
         else if (Vector256.IsHardwareAccelerated)
-            Accumulate<Lanes256, Vector256<float>>(table, bfloat16, first, y, count, add: false, 1);
+            Accumulate<Simd256, Vector256<float>>(table, bfloat16, first, y, count, add: false, 1);
         else if (Vector128.IsHardwareAccelerated)
-            Accumulate<Lanes128, Vector128<float>>(table, bfloat16, first, y, count, add: false, 1);
+            Accumulate<Simd128, Vector128<float>>(table, bfloat16, first, y, count, add: false, 1);
         else
-            Accumulate<SingleLane, float>(table, bfloat16, first, y, count, add: false, 1);
+            Accumulate<Simd32, float>(table, bfloat16, first, y, count, add: false, 1);
     }
 
     private static int RowsPerChunk(Matrix y) => (long)y.Rows * y.Columns < Elementwise.WorthSharing ? y.Rows : Math.Max(1, Elementwise.Chunk / y.Columns);
@@ -63,17 +63,17 @@ internal static unsafe class Embeddings
             for (int r = chunk * rows, end = Math.Min(y.Rows, r + rows); r < end; r++)
             {
                 if (Vector512.IsHardwareAccelerated)
-                    Row<Lanes512, Vector512<float>>(r);
+                    Row<Simd512, Vector512<float>>(r);
                 else if (Vector256.IsHardwareAccelerated)
-                    Row<Lanes256, Vector256<float>>(r);
+                    Row<Simd256, Vector256<float>>(r);
                 else if (Vector128.IsHardwareAccelerated)
-                    Row<Lanes128, Vector128<float>>(r);
+                    Row<Simd128, Vector128<float>>(r);
                 else
-                    Row<SingleLane, float>(r);
+                    Row<Simd32, float>(r);
             }
         }
 
-        private void Row<TLanes, TVector>(int row) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+        private void Row<TSimd, TVector>(int row) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
         {
             for (int i = 0; i < perRow; i++)
             {
@@ -81,28 +81,28 @@ internal static unsafe class Embeddings
                 if (id < 0)
                     new Span<float>(y.Row(row), y.Columns).Clear();
                 else
-                    Accumulate<TLanes, TVector>(table, bfloat16, (nint)id * y.Columns, y.Row(row), y.Columns, i > 0, i == perRow - 1 ? divisor : 1);
+                    Accumulate<TSimd, TVector>(table, bfloat16, (nint)id * y.Columns, y.Row(row), y.Columns, i > 0, i == perRow - 1 ? divisor : 1);
             }
         }
     }
 
     // y = (table row [+ y]) / divisor
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate<TLanes, TVector>(void* table, bool bfloat16, nint first, float* y, int count, bool add, float divisor)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void Accumulate<TSimd, TVector>(void* table, bool bfloat16, nint first, float* y, int count, bool add, float divisor)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         float* floats = (float*)table + first;
         ushort* bits = (ushort*)table + first;
-        TVector divisors = TLanes.Create(divisor);
+        TVector divisors = TSimd.Broadcast(divisor);
         int c = 0;
-        for (; c <= count - TLanes.Count; c += TLanes.Count)
+        for (; c <= count - TSimd.Width; c += TSimd.Width)
         {
-            TVector value = bfloat16 ? TLanes.LoadBFloat16(bits + c) : TLanes.Load(floats + c);
+            TVector value = bfloat16 ? TSimd.LoadBFloat16(bits + c) : TSimd.Load(floats + c);
             if (add)
-                value = TLanes.Add(TLanes.Load(y + c), value);
+                value = TSimd.Add(TSimd.Load(y + c), value);
             if (divisor != 1)
-                value = TLanes.Divide(value, divisors);
-            TLanes.Store(value, y + c);
+                value = TSimd.Divide(value, divisors);
+            TSimd.Store(y + c, value);
         }
         for (; c < count; c++)
         {

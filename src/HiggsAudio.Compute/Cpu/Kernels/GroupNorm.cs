@@ -50,18 +50,18 @@ internal static unsafe class GroupNorm
             Matrix part = x[first..Math.Min(x.Rows, first + rows)].Slice(column, Math.Min(SliceColumns, x.Columns - column));
             nint at = (nint)section * x.Columns + column;
             if (Vector512.IsHardwareAccelerated)
-                Measure<Lanes512, Vector512<float>>(part, means + at, squares + at);
+                Measure<Simd512, Vector512<float>>(part, means + at, squares + at);
             else if (Vector256.IsHardwareAccelerated)
-                Measure<Lanes256, Vector256<float>>(part, means + at, squares + at);
+                Measure<Simd256, Vector256<float>>(part, means + at, squares + at);
             else if (Vector128.IsHardwareAccelerated)
-                Measure<Lanes128, Vector128<float>>(part, means + at, squares + at);
+                Measure<Simd128, Vector128<float>>(part, means + at, squares + at);
             else
-                Measure<SingleLane, float>(part, means + at, squares + at);
+                Measure<Simd32, float>(part, means + at, squares + at);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Measure<TLanes, TVector>(Matrix x, double* means, double* squares) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void Measure<TSimd, TVector>(Matrix x, double* means, double* squares) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         int columns = x.Columns;
         float* buffer = stackalloc float[3 * SliceColumns];
@@ -71,8 +71,8 @@ internal static unsafe class GroupNorm
         {
             float* row = x.Row(r);
             int c = 0;
-            for (; c <= columns - TLanes.Count; c += TLanes.Count)
-                TLanes.Store(TLanes.Add(TLanes.Load(rough + c), TLanes.Load(row + c)), rough + c);
+            for (; c <= columns - TSimd.Width; c += TSimd.Width)
+                TSimd.Store(rough + c, TSimd.Add(TSimd.Load(rough + c), TSimd.Load(row + c)));
             for (; c < columns; c++)
                 rough[c] += row[c];
         }
@@ -82,11 +82,11 @@ internal static unsafe class GroupNorm
         {
             float* row = x.Row(r);
             int c = 0;
-            for (; c <= columns - TLanes.Count; c += TLanes.Count)
+            for (; c <= columns - TSimd.Width; c += TSimd.Width)
             {
-                TVector distance = TLanes.Subtract(TLanes.Load(row + c), TLanes.Load(rough + c));
-                TLanes.Store(TLanes.Add(TLanes.Load(rest + c), distance), rest + c);
-                TLanes.Store(TLanes.MultiplyAdd(distance, distance, TLanes.Load(square + c)), square + c);
+                TVector distance = TSimd.Subtract(TSimd.Load(row + c), TSimd.Load(rough + c));
+                TSimd.Store(rest + c, TSimd.Add(TSimd.Load(rest + c), distance));
+                TSimd.Store(square + c, TSimd.MultiplyAdd(distance, distance, TSimd.Load(square + c)));
             }
             for (; c < columns; c++)
             {
@@ -102,7 +102,8 @@ internal static unsafe class GroupNorm
     }
 
     // The mean (in two parts) and the factor of a group's columns.
-    private readonly struct JoinJob(Matrix x, int groups, int rows, int sections, double* means, double* squares, float* gain, float epsilon, float* mean) : IChunkedJob
+    private readonly struct JoinJob(Matrix x, int groups, int rows, int sections, double* means, double* squares, float* gain, float epsilon, float* mean)
+        : IChunkedJob
     {
         public void Execute(int chunk)
         {
@@ -136,28 +137,28 @@ internal static unsafe class GroupNorm
         {
             Range section = (chunk * rows)..Math.Min(x.Rows, (chunk + 1) * rows);
             if (Vector512.IsHardwareAccelerated)
-                Normalize<Lanes512, Vector512<float>>(x[section], mean, bias, y[section]);
+                Normalize<Simd512, Vector512<float>>(x[section], mean, bias, y[section]);
             else if (Vector256.IsHardwareAccelerated)
-                Normalize<Lanes256, Vector256<float>>(x[section], mean, bias, y[section]);
+                Normalize<Simd256, Vector256<float>>(x[section], mean, bias, y[section]);
             else if (Vector128.IsHardwareAccelerated)
-                Normalize<Lanes128, Vector128<float>>(x[section], mean, bias, y[section]);
+                Normalize<Simd128, Vector128<float>>(x[section], mean, bias, y[section]);
             else
-                Normalize<SingleLane, float>(x[section], mean, bias, y[section]);
+                Normalize<Simd32, float>(x[section], mean, bias, y[section]);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Normalize<TLanes, TVector>(Matrix x, float* mean, float* bias, Matrix y) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void Normalize<TSimd, TVector>(Matrix x, float* mean, float* bias, Matrix y) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         float* rest = mean + x.Columns, scale = rest + x.Columns;
         for (int r = 0; r < x.Rows; r++)
         {
             float* from = x.Row(r), to = y.Row(r);
             int c = 0;
-            for (; c <= x.Columns - TLanes.Count; c += TLanes.Count)
+            for (; c <= x.Columns - TSimd.Width; c += TSimd.Width)
             {
-                TVector distance = TLanes.Subtract(TLanes.Subtract(TLanes.Load(from + c), TLanes.Load(mean + c)), TLanes.Load(rest + c));
-                TLanes.Store(TLanes.MultiplyAdd(distance, TLanes.Load(scale + c), TLanes.Load(bias + c)), to + c);
+                TVector distance = TSimd.Subtract(TSimd.Subtract(TSimd.Load(from + c), TSimd.Load(mean + c)), TSimd.Load(rest + c));
+                TSimd.Store(to + c, TSimd.MultiplyAdd(distance, TSimd.Load(scale + c), TSimd.Load(bias + c)));
             }
             for (; c < x.Columns; c++)
                 to[c] = float.MultiplyAddEstimate(from[c] - mean[c] - rest[c], scale[c], bias[c]);

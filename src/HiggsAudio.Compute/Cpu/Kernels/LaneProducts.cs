@@ -21,223 +21,226 @@ internal static unsafe class LaneProducts
     /// <param name="next">What is read soon after: fetched meanwhile, as much as there are rows here.</param>
     /// <param name="other">The same for something else.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Compute<TLanes, TVector>(float* lanes, int width, float* rows, nint stride, int count, int dim, float scale, float* products, float* next, float* other)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    public static void Compute<TSimd, TVector>(float* lanes, int width, float* rows, nint stride, int count, int dim, float scale, float* products,
+        float* next, float* other)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        bool narrow = width == TLanes.Count;
-        int together = (narrow ? 8 : 4) * (TLanes.ManyRegisters ? 2 : 1);
+        bool narrow = width == TSimd.Width;
+        int together = (narrow ? 8 : 4) * (TSimd.Registers >= 32 ? 2 : 1);
         for (int row = 0; row < count; row += together)
         {
             if (count < together)
             {
                 for (; row < count; row++)
-                    One<TLanes, TVector>(lanes, width, rows + row * stride, dim, scale, products + (nint)row * width);
+                    One<TSimd, TVector>(lanes, width, rows + row * stride, dim, scale, products + (nint)row * width);
                 break;
             }
             // The last rows are computed together with some that were done before: with the same result.
             int first = Math.Min(row, count - together);
             float* from = rows + first * stride, to = products + (nint)first * width;
             float* soon = row + together < count ? from + together * stride : next, beside = other + row * stride;
-            if (narrow && TLanes.ManyRegisters)
-                SixteenByOne<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
+            if (narrow && TSimd.Registers >= 32)
+                SixteenByOne<TSimd, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
             else if (narrow)
-                EightByOne<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
-            else if (TLanes.ManyRegisters)
-                EightByTwo<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
+                EightByOne<TSimd, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
+            else if (TSimd.Registers >= 32)
+                EightByTwo<TSimd, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
             else
-                FourByTwo<TLanes, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
+                FourByTwo<TSimd, TVector>(lanes, from, stride, dim, scale, to, soon, beside);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourByTwo<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void FourByTwo<TSimd, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        int n = TLanes.Count;
-        TVector a0 = TLanes.Create(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+        int n = TSimd.Width;
+        TVector a0 = TSimd.Broadcast(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
             Fetch(((d & 4) == 0 ? soon : beside) + (d & 3) * stride + d);
-            TVector low = TLanes.Load(lanes), high = TLanes.Load(lanes + n);
+            TVector low = TSimd.Load(lanes), high = TSimd.Load(lanes + n);
             lanes += 2 * n;
             TVector element;
-            element = TLanes.Create(row[d]);
-            a0 = TLanes.MultiplyAdd(low, element, a0);
-            b0 = TLanes.MultiplyAdd(high, element, b0);
-            element = TLanes.Create(row[d1]);
-            a1 = TLanes.MultiplyAdd(low, element, a1);
-            b1 = TLanes.MultiplyAdd(high, element, b1);
-            element = TLanes.Create(row[d2]);
-            a2 = TLanes.MultiplyAdd(low, element, a2);
-            b2 = TLanes.MultiplyAdd(high, element, b2);
-            element = TLanes.Create(row[d3]);
-            a3 = TLanes.MultiplyAdd(low, element, a3);
-            b3 = TLanes.MultiplyAdd(high, element, b3);
+            element = TSimd.Broadcast(row[d]);
+            a0 = TSimd.MultiplyAdd(low, element, a0);
+            b0 = TSimd.MultiplyAdd(high, element, b0);
+            element = TSimd.Broadcast(row[d1]);
+            a1 = TSimd.MultiplyAdd(low, element, a1);
+            b1 = TSimd.MultiplyAdd(high, element, b1);
+            element = TSimd.Broadcast(row[d2]);
+            a2 = TSimd.MultiplyAdd(low, element, a2);
+            b2 = TSimd.MultiplyAdd(high, element, b2);
+            element = TSimd.Broadcast(row[d3]);
+            a3 = TSimd.MultiplyAdd(low, element, a3);
+            b3 = TSimd.MultiplyAdd(high, element, b3);
         }
-        TVector factor = TLanes.Create(scale);
-        TLanes.Store(TLanes.Multiply(a0, factor), products);
-        TLanes.Store(TLanes.Multiply(b0, factor), products + n);
-        TLanes.Store(TLanes.Multiply(a1, factor), products + 2 * n);
-        TLanes.Store(TLanes.Multiply(b1, factor), products + 3 * n);
-        TLanes.Store(TLanes.Multiply(a2, factor), products + 4 * n);
-        TLanes.Store(TLanes.Multiply(b2, factor), products + 5 * n);
-        TLanes.Store(TLanes.Multiply(a3, factor), products + 6 * n);
-        TLanes.Store(TLanes.Multiply(b3, factor), products + 7 * n);
+        TVector factor = TSimd.Broadcast(scale);
+        TSimd.Store(products, TSimd.Multiply(a0, factor));
+        TSimd.Store(products + n, TSimd.Multiply(b0, factor));
+        TSimd.Store(products + 2 * n, TSimd.Multiply(a1, factor));
+        TSimd.Store(products + 3 * n, TSimd.Multiply(b1, factor));
+        TSimd.Store(products + 4 * n, TSimd.Multiply(a2, factor));
+        TSimd.Store(products + 5 * n, TSimd.Multiply(b2, factor));
+        TSimd.Store(products + 6 * n, TSimd.Multiply(a3, factor));
+        TSimd.Store(products + 7 * n, TSimd.Multiply(b3, factor));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void EightByTwo<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void EightByTwo<TSimd, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        int n = TLanes.Count;
+        int n = TSimd.Width;
         float* row4 = row + 4 * stride;
-        TVector a0 = TLanes.Create(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0, b6 = a0, b7 = a0;
+        TVector a0 = TSimd.Broadcast(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0,
+            b5 = a0, b6 = a0, b7 = a0;
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
             Fetch(((d & 8) == 0 ? soon : beside) + (d & 7) * stride + d);
-            TVector low = TLanes.Load(lanes), high = TLanes.Load(lanes + n);
+            TVector low = TSimd.Load(lanes), high = TSimd.Load(lanes + n);
             lanes += 2 * n;
             TVector element;
-            element = TLanes.Create(row[d]);
-            a0 = TLanes.MultiplyAdd(low, element, a0);
-            b0 = TLanes.MultiplyAdd(high, element, b0);
-            element = TLanes.Create(row[d1]);
-            a1 = TLanes.MultiplyAdd(low, element, a1);
-            b1 = TLanes.MultiplyAdd(high, element, b1);
-            element = TLanes.Create(row[d2]);
-            a2 = TLanes.MultiplyAdd(low, element, a2);
-            b2 = TLanes.MultiplyAdd(high, element, b2);
-            element = TLanes.Create(row[d3]);
-            a3 = TLanes.MultiplyAdd(low, element, a3);
-            b3 = TLanes.MultiplyAdd(high, element, b3);
-            element = TLanes.Create(row4[d]);
-            a4 = TLanes.MultiplyAdd(low, element, a4);
-            b4 = TLanes.MultiplyAdd(high, element, b4);
-            element = TLanes.Create(row4[d1]);
-            a5 = TLanes.MultiplyAdd(low, element, a5);
-            b5 = TLanes.MultiplyAdd(high, element, b5);
-            element = TLanes.Create(row4[d2]);
-            a6 = TLanes.MultiplyAdd(low, element, a6);
-            b6 = TLanes.MultiplyAdd(high, element, b6);
-            element = TLanes.Create(row4[d3]);
-            a7 = TLanes.MultiplyAdd(low, element, a7);
-            b7 = TLanes.MultiplyAdd(high, element, b7);
+            element = TSimd.Broadcast(row[d]);
+            a0 = TSimd.MultiplyAdd(low, element, a0);
+            b0 = TSimd.MultiplyAdd(high, element, b0);
+            element = TSimd.Broadcast(row[d1]);
+            a1 = TSimd.MultiplyAdd(low, element, a1);
+            b1 = TSimd.MultiplyAdd(high, element, b1);
+            element = TSimd.Broadcast(row[d2]);
+            a2 = TSimd.MultiplyAdd(low, element, a2);
+            b2 = TSimd.MultiplyAdd(high, element, b2);
+            element = TSimd.Broadcast(row[d3]);
+            a3 = TSimd.MultiplyAdd(low, element, a3);
+            b3 = TSimd.MultiplyAdd(high, element, b3);
+            element = TSimd.Broadcast(row4[d]);
+            a4 = TSimd.MultiplyAdd(low, element, a4);
+            b4 = TSimd.MultiplyAdd(high, element, b4);
+            element = TSimd.Broadcast(row4[d1]);
+            a5 = TSimd.MultiplyAdd(low, element, a5);
+            b5 = TSimd.MultiplyAdd(high, element, b5);
+            element = TSimd.Broadcast(row4[d2]);
+            a6 = TSimd.MultiplyAdd(low, element, a6);
+            b6 = TSimd.MultiplyAdd(high, element, b6);
+            element = TSimd.Broadcast(row4[d3]);
+            a7 = TSimd.MultiplyAdd(low, element, a7);
+            b7 = TSimd.MultiplyAdd(high, element, b7);
         }
-        TVector factor = TLanes.Create(scale);
-        TLanes.Store(TLanes.Multiply(a0, factor), products);
-        TLanes.Store(TLanes.Multiply(b0, factor), products + n);
-        TLanes.Store(TLanes.Multiply(a1, factor), products + 2 * n);
-        TLanes.Store(TLanes.Multiply(b1, factor), products + 3 * n);
-        TLanes.Store(TLanes.Multiply(a2, factor), products + 4 * n);
-        TLanes.Store(TLanes.Multiply(b2, factor), products + 5 * n);
-        TLanes.Store(TLanes.Multiply(a3, factor), products + 6 * n);
-        TLanes.Store(TLanes.Multiply(b3, factor), products + 7 * n);
-        TLanes.Store(TLanes.Multiply(a4, factor), products + 8 * n);
-        TLanes.Store(TLanes.Multiply(b4, factor), products + 9 * n);
-        TLanes.Store(TLanes.Multiply(a5, factor), products + 10 * n);
-        TLanes.Store(TLanes.Multiply(b5, factor), products + 11 * n);
-        TLanes.Store(TLanes.Multiply(a6, factor), products + 12 * n);
-        TLanes.Store(TLanes.Multiply(b6, factor), products + 13 * n);
-        TLanes.Store(TLanes.Multiply(a7, factor), products + 14 * n);
-        TLanes.Store(TLanes.Multiply(b7, factor), products + 15 * n);
+        TVector factor = TSimd.Broadcast(scale);
+        TSimd.Store(products, TSimd.Multiply(a0, factor));
+        TSimd.Store(products + n, TSimd.Multiply(b0, factor));
+        TSimd.Store(products + 2 * n, TSimd.Multiply(a1, factor));
+        TSimd.Store(products + 3 * n, TSimd.Multiply(b1, factor));
+        TSimd.Store(products + 4 * n, TSimd.Multiply(a2, factor));
+        TSimd.Store(products + 5 * n, TSimd.Multiply(b2, factor));
+        TSimd.Store(products + 6 * n, TSimd.Multiply(a3, factor));
+        TSimd.Store(products + 7 * n, TSimd.Multiply(b3, factor));
+        TSimd.Store(products + 8 * n, TSimd.Multiply(a4, factor));
+        TSimd.Store(products + 9 * n, TSimd.Multiply(b4, factor));
+        TSimd.Store(products + 10 * n, TSimd.Multiply(a5, factor));
+        TSimd.Store(products + 11 * n, TSimd.Multiply(b5, factor));
+        TSimd.Store(products + 12 * n, TSimd.Multiply(a6, factor));
+        TSimd.Store(products + 13 * n, TSimd.Multiply(b6, factor));
+        TSimd.Store(products + 14 * n, TSimd.Multiply(a7, factor));
+        TSimd.Store(products + 15 * n, TSimd.Multiply(b7, factor));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void EightByOne<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void EightByOne<TSimd, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        int n = TLanes.Count;
+        int n = TSimd.Width;
         float* row4 = row + 4 * stride;
-        TVector a0 = TLanes.Create(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
+        TVector a0 = TSimd.Broadcast(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
             Fetch(soon + 16 * d);
             Fetch(beside + 16 * d);
-            TVector lane = TLanes.Load(lanes);
+            TVector lane = TSimd.Load(lanes);
             lanes += n;
-            a0 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d]), a0);
-            a1 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d1]), a1);
-            a2 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d2]), a2);
-            a3 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d3]), a3);
-            a4 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d]), a4);
-            a5 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d1]), a5);
-            a6 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d2]), a6);
-            a7 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d3]), a7);
+            a0 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d]), a0);
+            a1 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d1]), a1);
+            a2 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d2]), a2);
+            a3 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d3]), a3);
+            a4 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d]), a4);
+            a5 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d1]), a5);
+            a6 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d2]), a6);
+            a7 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d3]), a7);
         }
-        TVector factor = TLanes.Create(scale);
-        TLanes.Store(TLanes.Multiply(a0, factor), products);
-        TLanes.Store(TLanes.Multiply(a1, factor), products + n);
-        TLanes.Store(TLanes.Multiply(a2, factor), products + 2 * n);
-        TLanes.Store(TLanes.Multiply(a3, factor), products + 3 * n);
-        TLanes.Store(TLanes.Multiply(a4, factor), products + 4 * n);
-        TLanes.Store(TLanes.Multiply(a5, factor), products + 5 * n);
-        TLanes.Store(TLanes.Multiply(a6, factor), products + 6 * n);
-        TLanes.Store(TLanes.Multiply(a7, factor), products + 7 * n);
+        TVector factor = TSimd.Broadcast(scale);
+        TSimd.Store(products, TSimd.Multiply(a0, factor));
+        TSimd.Store(products + n, TSimd.Multiply(a1, factor));
+        TSimd.Store(products + 2 * n, TSimd.Multiply(a2, factor));
+        TSimd.Store(products + 3 * n, TSimd.Multiply(a3, factor));
+        TSimd.Store(products + 4 * n, TSimd.Multiply(a4, factor));
+        TSimd.Store(products + 5 * n, TSimd.Multiply(a5, factor));
+        TSimd.Store(products + 6 * n, TSimd.Multiply(a6, factor));
+        TSimd.Store(products + 7 * n, TSimd.Multiply(a7, factor));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SixteenByOne<TLanes, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void SixteenByOne<TSimd, TVector>(float* lanes, float* row, nint stride, int dim, float scale, float* products, float* soon, float* beside)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        int n = TLanes.Count;
+        int n = TSimd.Width;
         float* row4 = row + 4 * stride, row8 = row + 8 * stride, row12 = row + 12 * stride;
-        TVector a0 = TLanes.Create(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, a8 = a0, a9 = a0, a10 = a0, a11 = a0, a12 = a0, a13 = a0, a14 = a0, a15 = a0;
+        TVector a0 = TSimd.Broadcast(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, a8 = a0, a9 = a0, a10 = a0, a11 = a0, a12 = a0,
+            a13 = a0, a14 = a0, a15 = a0;
         nint d = 0, end = dim;
         for (nint d1 = stride, d2 = d1 + stride, d3 = d2 + stride; d < end; d++, d1++, d2++, d3++)
         {
             Fetch(soon + 16 * d);
             Fetch(beside + 16 * d);
-            TVector lane = TLanes.Load(lanes);
+            TVector lane = TSimd.Load(lanes);
             lanes += n;
-            a0 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d]), a0);
-            a1 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d1]), a1);
-            a2 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d2]), a2);
-            a3 = TLanes.MultiplyAdd(lane, TLanes.Create(row[d3]), a3);
-            a4 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d]), a4);
-            a5 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d1]), a5);
-            a6 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d2]), a6);
-            a7 = TLanes.MultiplyAdd(lane, TLanes.Create(row4[d3]), a7);
-            a8 = TLanes.MultiplyAdd(lane, TLanes.Create(row8[d]), a8);
-            a9 = TLanes.MultiplyAdd(lane, TLanes.Create(row8[d1]), a9);
-            a10 = TLanes.MultiplyAdd(lane, TLanes.Create(row8[d2]), a10);
-            a11 = TLanes.MultiplyAdd(lane, TLanes.Create(row8[d3]), a11);
-            a12 = TLanes.MultiplyAdd(lane, TLanes.Create(row12[d]), a12);
-            a13 = TLanes.MultiplyAdd(lane, TLanes.Create(row12[d1]), a13);
-            a14 = TLanes.MultiplyAdd(lane, TLanes.Create(row12[d2]), a14);
-            a15 = TLanes.MultiplyAdd(lane, TLanes.Create(row12[d3]), a15);
+            a0 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d]), a0);
+            a1 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d1]), a1);
+            a2 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d2]), a2);
+            a3 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row[d3]), a3);
+            a4 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d]), a4);
+            a5 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d1]), a5);
+            a6 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d2]), a6);
+            a7 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row4[d3]), a7);
+            a8 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row8[d]), a8);
+            a9 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row8[d1]), a9);
+            a10 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row8[d2]), a10);
+            a11 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row8[d3]), a11);
+            a12 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row12[d]), a12);
+            a13 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row12[d1]), a13);
+            a14 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row12[d2]), a14);
+            a15 = TSimd.MultiplyAdd(lane, TSimd.Broadcast(row12[d3]), a15);
         }
-        TVector factor = TLanes.Create(scale);
-        TLanes.Store(TLanes.Multiply(a0, factor), products);
-        TLanes.Store(TLanes.Multiply(a1, factor), products + n);
-        TLanes.Store(TLanes.Multiply(a2, factor), products + 2 * n);
-        TLanes.Store(TLanes.Multiply(a3, factor), products + 3 * n);
-        TLanes.Store(TLanes.Multiply(a4, factor), products + 4 * n);
-        TLanes.Store(TLanes.Multiply(a5, factor), products + 5 * n);
-        TLanes.Store(TLanes.Multiply(a6, factor), products + 6 * n);
-        TLanes.Store(TLanes.Multiply(a7, factor), products + 7 * n);
-        TLanes.Store(TLanes.Multiply(a8, factor), products + 8 * n);
-        TLanes.Store(TLanes.Multiply(a9, factor), products + 9 * n);
-        TLanes.Store(TLanes.Multiply(a10, factor), products + 10 * n);
-        TLanes.Store(TLanes.Multiply(a11, factor), products + 11 * n);
-        TLanes.Store(TLanes.Multiply(a12, factor), products + 12 * n);
-        TLanes.Store(TLanes.Multiply(a13, factor), products + 13 * n);
-        TLanes.Store(TLanes.Multiply(a14, factor), products + 14 * n);
-        TLanes.Store(TLanes.Multiply(a15, factor), products + 15 * n);
+        TVector factor = TSimd.Broadcast(scale);
+        TSimd.Store(products, TSimd.Multiply(a0, factor));
+        TSimd.Store(products + n, TSimd.Multiply(a1, factor));
+        TSimd.Store(products + 2 * n, TSimd.Multiply(a2, factor));
+        TSimd.Store(products + 3 * n, TSimd.Multiply(a3, factor));
+        TSimd.Store(products + 4 * n, TSimd.Multiply(a4, factor));
+        TSimd.Store(products + 5 * n, TSimd.Multiply(a5, factor));
+        TSimd.Store(products + 6 * n, TSimd.Multiply(a6, factor));
+        TSimd.Store(products + 7 * n, TSimd.Multiply(a7, factor));
+        TSimd.Store(products + 8 * n, TSimd.Multiply(a8, factor));
+        TSimd.Store(products + 9 * n, TSimd.Multiply(a9, factor));
+        TSimd.Store(products + 10 * n, TSimd.Multiply(a10, factor));
+        TSimd.Store(products + 11 * n, TSimd.Multiply(a11, factor));
+        TSimd.Store(products + 12 * n, TSimd.Multiply(a12, factor));
+        TSimd.Store(products + 13 * n, TSimd.Multiply(a13, factor));
+        TSimd.Store(products + 14 * n, TSimd.Multiply(a14, factor));
+        TSimd.Store(products + 15 * n, TSimd.Multiply(a15, factor));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void One<TLanes, TVector>(float* lanes, int width, float* row, int dim, float scale, float* products)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void One<TSimd, TVector>(float* lanes, int width, float* row, int dim, float scale, float* products)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        for (int lane = 0; lane < width; lane += TLanes.Count)
+        for (int lane = 0; lane < width; lane += TSimd.Width)
         {
-            TVector sum = TLanes.Create(0);
+            TVector sum = TSimd.Broadcast(0);
             for (nint d = 0; d < dim; d++)
-                sum = TLanes.MultiplyAdd(TLanes.Load(lanes + d * width + lane), TLanes.Create(row[d]), sum);
-            TLanes.Store(TLanes.Multiply(sum, TLanes.Create(scale)), products + lane);
+                sum = TSimd.MultiplyAdd(TSimd.Load(lanes + d * width + lane), TSimd.Broadcast(row[d]), sum);
+            TSimd.Store(products + lane, TSimd.Multiply(sum, TSimd.Broadcast(scale)));
         }
     }
 

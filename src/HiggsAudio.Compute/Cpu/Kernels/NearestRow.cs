@@ -18,25 +18,26 @@ internal static unsafe class NearestRow
         fixed (int* found = indices)
         {
             if (Vector512.IsHardwareAccelerated)
-                Run<Lanes512, Vector512<float>>(threads, x, table, found);
+                Run<Simd512, Vector512<float>>(threads, x, table, found);
             else if (Vector256.IsHardwareAccelerated)
-                Run<Lanes256, Vector256<float>>(threads, x, table, found);
+                Run<Simd256, Vector256<float>>(threads, x, table, found);
             else if (Vector128.IsHardwareAccelerated)
-                Run<Lanes128, Vector128<float>>(threads, x, table, found);
+                Run<Simd128, Vector128<float>>(threads, x, table, found);
             else
-                Run<SingleLane, float>(threads, x, table, found);
+                Run<Simd32, float>(threads, x, table, found);
         }
     }
 
-    private static void Run<TLanes, TVector>(CpuThreads threads, Matrix x, CpuWeight table, int* found) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void Run<TSimd, TVector>(CpuThreads threads, Matrix x, CpuWeight table, int* found) where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged
     {
-        int width = x.Rows > TLanes.Count ? 2 * TLanes.Count : TLanes.Count;
+        int width = x.Rows > TSimd.Width ? 2 * TSimd.Width : TSimd.Width;
         int chunks = (x.Rows + width - 1) / width;
-        threads.Run(new Job<TLanes, TVector>(x, table.Data, table.IsBFloat16, table.Rows, width, found), chunks);
+        threads.Run(new Job<TSimd, TVector>(x, table.Data, table.IsBFloat16, table.Rows, width, found), chunks);
     }
 
-    private readonly struct Job<TLanes, TVector>(Matrix x, void* table, bool bfloat16, int entries, int width, int* found) : IChunkedJob
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private readonly struct Job<TSimd, TVector>(Matrix x, void* table, bool bfloat16, int entries, int width, int* found) : IChunkedJob
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         [SkipLocalsInit]
         public void Execute(int chunk)
@@ -58,7 +59,7 @@ internal static unsafe class NearestRow
                 float* rows = (float*)table + (nint)entry * dim;
                 if (bfloat16)
                     Embeddings.Widen(table, bfloat16, (nint)entry * dim, rows = widened, now * dim);
-                LaneProducts.Compute<TLanes, TVector>(lanes, width, rows, dim, now, dim, 1, products, rows, rows);
+                LaneProducts.Compute<TSimd, TVector>(lanes, width, rows, dim, now, dim, 1, products, rows, rows);
                 for (int i = 0; i < now; i++)
                     Compare(entry + i, SquaredNorm(rows + (nint)i * dim, dim), products + i * width, norms);
             }
@@ -87,23 +88,23 @@ internal static unsafe class NearestRow
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Compare(int entry, float square, float* products, float* norms)
         {
-            for (int i = 0; i < width; i += TLanes.Count)
+            for (int i = 0; i < width; i += TSimd.Width)
             {
-                TVector product = TLanes.Load(products + i), distance = TLanes.Subtract(TLanes.Load(norms + i), TLanes.Add(product, product));
-                TVector score = TLanes.Subtract(TLanes.Create(0), TLanes.Add(distance, TLanes.Create(square))), best = TLanes.Load(norms + width + i);
-                TLanes.Store(TLanes.WhereGreater(score, best, TLanes.Create(entry), TLanes.Load(norms + 2 * width + i)), norms + 2 * width + i);
-                TLanes.Store(TLanes.WhereGreater(score, best, score, best), norms + width + i);
+                TVector product = TSimd.Load(products + i), distance = TSimd.Subtract(TSimd.Load(norms + i), TSimd.Add(product, product));
+                TVector score = TSimd.Subtract(TSimd.Broadcast(0), TSimd.Add(distance, TSimd.Broadcast(square))), best = TSimd.Load(norms + width + i);
+                TSimd.Store(norms + 2 * width + i, TSimd.WhereGreater(score, best, TSimd.Broadcast(entry), TSimd.Load(norms + 2 * width + i)));
+                TSimd.Store(norms + width + i, TSimd.WhereGreater(score, best, score, best));
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static float SquaredNorm(float* row, int dim)
         {
-            TVector sum = TLanes.Create(0);
+            TVector sum = TSimd.Broadcast(0);
             int d = 0;
-            for (; d <= dim - TLanes.Count; d += TLanes.Count)
-                sum = TLanes.MultiplyAdd(TLanes.Load(row + d), TLanes.Load(row + d), sum);
-            float total = TLanes.Sum(sum);
+            for (; d <= dim - TSimd.Width; d += TSimd.Width)
+                sum = TSimd.MultiplyAdd(TSimd.Load(row + d), TSimd.Load(row + d), sum);
+            float total = TSimd.Sum(sum);
             for (; d < dim; d++)
                 total += row[d] * row[d];
             return total;

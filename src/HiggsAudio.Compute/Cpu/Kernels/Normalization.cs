@@ -25,54 +25,54 @@ internal static unsafe class Normalization
         {
             int first = chunk * rowsPerChunk, end = Math.Min(x.Rows, first + rowsPerChunk);
             if (Vector512.IsHardwareAccelerated)
-                Rows<Lanes512, Vector512<float>>(first, end);
+                Rows<Simd512, Vector512<float>>(first, end);
             else if (Vector256.IsHardwareAccelerated)
-                Rows<Lanes256, Vector256<float>>(first, end);
+                Rows<Simd256, Vector256<float>>(first, end);
             else if (Vector128.IsHardwareAccelerated)
-                Rows<Lanes128, Vector128<float>>(first, end);
+                Rows<Simd128, Vector128<float>>(first, end);
             else
-                Rows<SingleLane, float>(first, end);
+                Rows<Simd32, float>(first, end);
         }
 
-        private void Rows<TLanes, TVector>(int first, int end) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+        private void Rows<TSimd, TVector>(int first, int end) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
         {
             for (int r = first; r < end; r++)
             {
                 if (bias == null)
-                    RmsNormRow<TLanes, TVector>(x.Row(r), gain, epsilon, y.Row(r), x.Columns);
+                    RmsNormRow<TSimd, TVector>(x.Row(r), gain, epsilon, y.Row(r), x.Columns);
                 else
-                    LayerNormRow<TLanes, TVector>(x.Row(r), gain, bias, epsilon, y.Row(r), x.Columns);
+                    LayerNormRow<TSimd, TVector>(x.Row(r), gain, bias, epsilon, y.Row(r), x.Columns);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RmsNormRow<TLanes, TVector>(float* x, float* gain, float epsilon, float* y, int count)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void RmsNormRow<TSimd, TVector>(float* x, float* gain, float epsilon, float* y, int count)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        float scale = Scale(SquaredDistances<TLanes, TVector>(x, 0, count), count, epsilon);
-        TVector scales = TLanes.Create(scale);
+        float scale = Scale(SquaredDistances<TSimd, TVector>(x, 0, count), count, epsilon);
+        TVector scales = TSimd.Broadcast(scale);
         int c = 0;
-        for (; c <= count - TLanes.Count; c += TLanes.Count)
-            TLanes.Store(TLanes.Multiply(TLanes.Multiply(TLanes.Load(x + c), scales), TLanes.Load(gain + c)), y + c);
+        for (; c <= count - TSimd.Width; c += TSimd.Width)
+            TSimd.Store(y + c, TSimd.Multiply(TSimd.Multiply(TSimd.Load(x + c), scales), TSimd.Load(gain + c)));
         for (; c < count; c++)
             y[c] = x[c] * scale * gain[c];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void LayerNormRow<TLanes, TVector>(float* x, float* gain, float* bias, float epsilon, float* y, int count)
-        where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void LayerNormRow<TSimd, TVector>(float* x, float* gain, float* bias, float epsilon, float* y, int count)
+        where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         // The first element as a rough mean, and a mean in two parts, keep rows exact that are far from 0.
-        double exactMean = x[0] + SummedDistances<TLanes, TVector>(x, x[0], count) / count;
+        double exactMean = x[0] + SummedDistances<TSimd, TVector>(x, x[0], count) / count;
         float mean = (float)exactMean, rest = (float)(exactMean - mean);
-        float scale = Scale(SquaredDistances<TLanes, TVector>(x, mean, count) - (double)rest * rest * count, count, epsilon);
-        TVector scales = TLanes.Create(scale), means = TLanes.Create(mean), rests = TLanes.Create(rest);
+        float scale = Scale(SquaredDistances<TSimd, TVector>(x, mean, count) - (double)rest * rest * count, count, epsilon);
+        TVector scales = TSimd.Broadcast(scale), means = TSimd.Broadcast(mean), rests = TSimd.Broadcast(rest);
         int c = 0;
-        for (; c <= count - TLanes.Count; c += TLanes.Count)
+        for (; c <= count - TSimd.Width; c += TSimd.Width)
         {
-            TVector normalized = TLanes.Multiply(TLanes.Subtract(TLanes.Subtract(TLanes.Load(x + c), means), rests), scales);
-            TLanes.Store(TLanes.MultiplyAdd(normalized, TLanes.Load(gain + c), TLanes.Load(bias + c)), y + c);
+            TVector normalized = TSimd.Multiply(TSimd.Subtract(TSimd.Subtract(TSimd.Load(x + c), means), rests), scales);
+            TSimd.Store(y + c, TSimd.MultiplyAdd(normalized, TSimd.Load(gain + c), TSimd.Load(bias + c)));
         }
         for (; c < count; c++)
             y[c] = float.MultiplyAddEstimate((x[c] - mean - rest) * scale, gain[c], bias[c]);
@@ -82,20 +82,20 @@ internal static unsafe class Normalization
 
     // Σ (x − origin), in four vectors of partial sums.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static double SummedDistances<TLanes, TVector>(float* x, float origin, int count) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static double SummedDistances<TSimd, TVector>(float* x, float origin, int count) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        TVector o = TLanes.Create(origin), s0 = TLanes.Create(0), s1 = s0, s2 = s0, s3 = s0;
-        int c = 0, n = TLanes.Count;
+        TVector o = TSimd.Broadcast(origin), s0 = TSimd.Broadcast(0), s1 = s0, s2 = s0, s3 = s0;
+        int c = 0, n = TSimd.Width;
         for (; c <= count - 4 * n; c += 4 * n)
         {
-            s0 = TLanes.Add(s0, TLanes.Subtract(TLanes.Load(x + c), o));
-            s1 = TLanes.Add(s1, TLanes.Subtract(TLanes.Load(x + c + n), o));
-            s2 = TLanes.Add(s2, TLanes.Subtract(TLanes.Load(x + c + 2 * n), o));
-            s3 = TLanes.Add(s3, TLanes.Subtract(TLanes.Load(x + c + 3 * n), o));
+            s0 = TSimd.Add(s0, TSimd.Subtract(TSimd.Load(x + c), o));
+            s1 = TSimd.Add(s1, TSimd.Subtract(TSimd.Load(x + c + n), o));
+            s2 = TSimd.Add(s2, TSimd.Subtract(TSimd.Load(x + c + 2 * n), o));
+            s3 = TSimd.Add(s3, TSimd.Subtract(TSimd.Load(x + c + 3 * n), o));
         }
         for (; c <= count - n; c += n)
-            s0 = TLanes.Add(s0, TLanes.Subtract(TLanes.Load(x + c), o));
-        double sum = TLanes.Sum(TLanes.Add(TLanes.Add(s0, s1), TLanes.Add(s2, s3)));
+            s0 = TSimd.Add(s0, TSimd.Subtract(TSimd.Load(x + c), o));
+        double sum = TSimd.Sum(TSimd.Add(TSimd.Add(s0, s1), TSimd.Add(s2, s3)));
         for (; c < count; c++)
             sum += x[c] - origin;
         return sum;
@@ -103,25 +103,25 @@ internal static unsafe class Normalization
 
     // Σ (x − origin)², in four vectors of partial sums.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static double SquaredDistances<TLanes, TVector>(float* x, float origin, int count) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static double SquaredDistances<TSimd, TVector>(float* x, float origin, int count) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        TVector o = TLanes.Create(origin), s0 = TLanes.Create(0), s1 = s0, s2 = s0, s3 = s0;
-        int c = 0, n = TLanes.Count;
+        TVector o = TSimd.Broadcast(origin), s0 = TSimd.Broadcast(0), s1 = s0, s2 = s0, s3 = s0;
+        int c = 0, n = TSimd.Width;
         for (; c <= count - 4 * n; c += 4 * n)
         {
-            TVector d0 = TLanes.Subtract(TLanes.Load(x + c), o), d1 = TLanes.Subtract(TLanes.Load(x + c + n), o);
-            TVector d2 = TLanes.Subtract(TLanes.Load(x + c + 2 * n), o), d3 = TLanes.Subtract(TLanes.Load(x + c + 3 * n), o);
-            s0 = TLanes.MultiplyAdd(d0, d0, s0);
-            s1 = TLanes.MultiplyAdd(d1, d1, s1);
-            s2 = TLanes.MultiplyAdd(d2, d2, s2);
-            s3 = TLanes.MultiplyAdd(d3, d3, s3);
+            TVector d0 = TSimd.Subtract(TSimd.Load(x + c), o), d1 = TSimd.Subtract(TSimd.Load(x + c + n), o);
+            TVector d2 = TSimd.Subtract(TSimd.Load(x + c + 2 * n), o), d3 = TSimd.Subtract(TSimd.Load(x + c + 3 * n), o);
+            s0 = TSimd.MultiplyAdd(d0, d0, s0);
+            s1 = TSimd.MultiplyAdd(d1, d1, s1);
+            s2 = TSimd.MultiplyAdd(d2, d2, s2);
+            s3 = TSimd.MultiplyAdd(d3, d3, s3);
         }
         for (; c <= count - n; c += n)
         {
-            TVector d = TLanes.Subtract(TLanes.Load(x + c), o);
-            s0 = TLanes.MultiplyAdd(d, d, s0);
+            TVector d = TSimd.Subtract(TSimd.Load(x + c), o);
+            s0 = TSimd.MultiplyAdd(d, d, s0);
         }
-        double sum = TLanes.Sum(TLanes.Add(TLanes.Add(s0, s1), TLanes.Add(s2, s3)));
+        double sum = TSimd.Sum(TSimd.Add(TSimd.Add(s0, s1), TSimd.Add(s2, s3)));
         for (; c < count; c++)
             sum += (double)(x[c] - origin) * (x[c] - origin);
         return sum;

@@ -42,26 +42,26 @@ internal static unsafe class Rotation
     private static void Rotate(float* x, float* cosines, int half, float* y)
     {
         if (Vector512.IsHardwareAccelerated)
-            Rotate<Lanes512, Vector512<float>>(x, cosines, half, y);
+            Rotate<Simd512, Vector512<float>>(x, cosines, half, y);
         else if (Vector256.IsHardwareAccelerated)
-            Rotate<Lanes256, Vector256<float>>(x, cosines, half, y);
+            Rotate<Simd256, Vector256<float>>(x, cosines, half, y);
         else if (Vector128.IsHardwareAccelerated)
-            Rotate<Lanes128, Vector128<float>>(x, cosines, half, y);
+            Rotate<Simd128, Vector128<float>>(x, cosines, half, y);
         else
-            Rotate<SingleLane, float>(x, cosines, half, y);
+            Rotate<Simd32, float>(x, cosines, half, y);
     }
 
     // Cosines, then sines; products are rounded before they are added, as the reference does.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rotate<TLanes, TVector>(float* x, float* cosines, int half, float* y) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static void Rotate<TSimd, TVector>(float* x, float* cosines, int half, float* y) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         float* sines = cosines + half;
         int i = 0;
-        for (; i <= half - TLanes.Count; i += TLanes.Count)
+        for (; i <= half - TSimd.Width; i += TSimd.Width)
         {
-            TVector a = TLanes.Load(x + i), b = TLanes.Load(x + half + i), cosine = TLanes.Load(cosines + i), sine = TLanes.Load(sines + i);
-            TLanes.Store(TLanes.Subtract(TLanes.Multiply(a, cosine), TLanes.Multiply(b, sine)), y + i);
-            TLanes.Store(TLanes.Add(TLanes.Multiply(b, cosine), TLanes.Multiply(a, sine)), y + half + i);
+            TVector a = TSimd.Load(x + i), b = TSimd.Load(x + half + i), cosine = TSimd.Load(cosines + i), sine = TSimd.Load(sines + i);
+            TSimd.Store(y + i, TSimd.Subtract(TSimd.Multiply(a, cosine), TSimd.Multiply(b, sine)));
+            TSimd.Store(y + half + i, TSimd.Add(TSimd.Multiply(b, cosine), TSimd.Multiply(a, sine)));
         }
         for (; i < half; i++)
             (y[i], y[half + i]) = (x[i] * cosines[i] - x[half + i] * sines[i], x[half + i] * cosines[i] + x[i] * sines[i]);

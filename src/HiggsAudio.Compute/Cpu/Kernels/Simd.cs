@@ -1,11 +1,12 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
-/// <summary>Vectors of one width, so that a kernel is written once and compiled for each of them.</summary>
+/// <summary>
+/// Vectors of one width, so that a kernel is written once and compiled for each of them. All operations but the sum work lane by lane and
+/// round alike in all widths: a value does not depend on the lane it is in.
+/// </summary>
 /// <typeparam name="V">The vector.</typeparam>
 internal unsafe interface ISimd<V> where V : struct
 {
@@ -26,6 +27,9 @@ internal unsafe interface ISimd<V> where V : struct
     /// <summary>a * b + c, rounded once where the processor can.</summary>
     static abstract V MultiplyAdd(V a, V b, V c);
 
+    /// <summary>The sum of the elements.</summary>
+    static abstract float Sum(V value);
+
     /// <summary>The sums of the elements of four vectors.</summary>
     static abstract Vector128<float> Sums(V a, V b, V c, V d);
 
@@ -37,130 +41,100 @@ internal unsafe interface ISimd<V> where V : struct
 
     /// <summary>The bfloat16 values in the upper halves of <see cref="Width"/> words.</summary>
     static abstract V UpperHalves(byte* words);
+
+    /// <summary>Widens <see cref="Width"/> bfloat16 values.</summary>
+    static abstract V LoadBFloat16(ushort* source);
+
+    static abstract V Subtract(V a, V b);
+
+    static abstract V Multiply(V a, V b);
+
+    static abstract V Divide(V a, V b);
+
+    /// <summary>The smaller one; <paramref name="b"/> if it is NaN.</summary>
+    static abstract V Min(V a, V b);
+
+    /// <summary>The larger one; <paramref name="b"/> if it is NaN.</summary>
+    static abstract V Max(V a, V b);
+
+    static abstract V Abs(V a);
+
+    /// <summary>a &gt; b ? x : y.</summary>
+    static abstract V WhereGreater(V a, V b, V x, V y);
+
+    static abstract bool AnyGreater(V a, V b);
+
+    /// <summary>2ⁿ for an integer n from −127 (which gives 0) to 127, given as the float n + 1.5 · 2²³, whose low bits are n.</summary>
+    static abstract V PowerOfTwo(V shifted);
 }
 
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+/// <summary>Single floats, for machines without vectors.</summary>
+internal readonly unsafe struct Simd32 : ISimd<float>
 {
-    public static int Width => 16;
-
-    public static int Registers => 32;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(float* source) => Vector512.Load(source);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* destination, Vector512<float> value) => value.Store(destination);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
-        Simd256.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void EvenFirst(float* pairs)
-    {
-        Vector512<ulong> a = Vector512.Load((ulong*)pairs), b = Vector512.Load((ulong*)(pairs + Width));
-        Vector512.Narrow(a, b).Store((uint*)pairs);
-        Vector512.Narrow(a >> 32, b >> 32).Store((uint*)(pairs + Width));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LowerHalves(byte* words) => (Vector512.Load((uint*)words) << 16).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> UpperHalves(byte* words) => (Vector512.Load((uint*)words) & Vector512.Create(0xFFFF0000)).AsSingle();
-}
-
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
-{
-    public static int Width => 8;
+    public static int Width => 1;
 
     public static int Registers => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load(float* source) => Vector256.Load(source);
+    public static float Load(float* source) => *source;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* destination, Vector256<float> value) => value.Store(destination);
+    public static void Store(float* destination, float value) => *destination = value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
+    public static float Broadcast(float value) => value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
+    public static float Add(float a, float b) => a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(a, b, c);
+    public static float MultiplyAdd(float a, float b, float c) => float.MultiplyAddEstimate(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sums(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) =>
-        Simd128.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+    public static float Sum(float value) => value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void EvenFirst(float* pairs)
-    {
-        Vector256<ulong> a = Vector256.Load((ulong*)pairs), b = Vector256.Load((ulong*)(pairs + Width));
-        Vector256.Narrow(a, b).Store((uint*)pairs);
-        Vector256.Narrow(a >> 32, b >> 32).Store((uint*)(pairs + Width));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LowerHalves(byte* words) => (Vector256.Load((uint*)words) << 16).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> UpperHalves(byte* words) => (Vector256.Load((uint*)words) & Vector256.Create(0xFFFF0000)).AsSingle();
-}
-
-internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
-{
-    public static int Width => 4;
-
-    public static int Registers => AdvSimd.IsSupported ? 32 : 16;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Load(float* source) => Vector128.Load(source);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* destination, Vector128<float> value) => value.Store(destination);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sums(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
-    {
-        if (Sse3.IsSupported)
-            return Sse3.HorizontalAdd(Sse3.HorizontalAdd(a, b), Sse3.HorizontalAdd(c, d));
-        if (AdvSimd.Arm64.IsSupported)
-            return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a, b), AdvSimd.Arm64.AddPairwise(c, d));
-        return Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
-    }
+    public static Vector128<float> Sums(float a, float b, float c, float d) => Vector128.Create(a, b, c, d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void EvenFirst(float* pairs)
     {
-        Vector128<ulong> a = Vector128.Load((ulong*)pairs), b = Vector128.Load((ulong*)(pairs + Width));
-        Vector128.Narrow(a, b).Store((uint*)pairs);
-        Vector128.Narrow(a >> 32, b >> 32).Store((uint*)(pairs + Width));
+        // An even one and an odd one.
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LowerHalves(byte* words) => (Vector128.Load((uint*)words) << 16).AsSingle();
+    public static float LowerHalves(byte* words) => BitConverter.UInt32BitsToSingle(*(uint*)words << 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> UpperHalves(byte* words) => (Vector128.Load((uint*)words) & Vector128.Create(0xFFFF0000)).AsSingle();
+    public static float UpperHalves(byte* words) => BitConverter.UInt32BitsToSingle(*(uint*)words & 0xFFFF0000);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadBFloat16(ushort* source) => BitConverter.UInt32BitsToSingle((uint)*source << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Subtract(float a, float b) => a - b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Multiply(float a, float b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Divide(float a, float b) => a / b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Min(float a, float b) => a < b ? a : b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Max(float a, float b) => a > b ? a : b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Abs(float a) => MathF.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float WhereGreater(float a, float b, float x, float y) => a > b ? x : y;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool AnyGreater(float a, float b) => a > b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float PowerOfTwo(float shifted) => BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(shifted) << 23) + 0x3F800000);
 }

@@ -30,54 +30,54 @@ internal static unsafe class Snake
             int first = chunk * rowsPerChunk, rows = Math.Min(rowsPerChunk, x.Rows - first);
             Matrix from = x[first..(first + rows)], to = y[first..(first + rows)];
             if (Vector512.IsHardwareAccelerated)
-                Rows<Lanes512, Vector512<float>>(from, alpha, inverse, to);
+                Rows<Simd512, Vector512<float>>(from, alpha, inverse, to);
             else if (Vector256.IsHardwareAccelerated)
-                Rows<Lanes256, Vector256<float>>(from, alpha, inverse, to);
+                Rows<Simd256, Vector256<float>>(from, alpha, inverse, to);
             else if (Vector128.IsHardwareAccelerated)
-                Rows<Lanes128, Vector128<float>>(from, alpha, inverse, to);
+                Rows<Simd128, Vector128<float>>(from, alpha, inverse, to);
             else
-                Rows<SingleLane, float>(from, alpha, inverse, to);
+                Rows<Simd32, float>(from, alpha, inverse, to);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows<TLanes, TVector>(Matrix x, float* alpha, float* inverse, Matrix y) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    internal static void Rows<TSimd, TVector>(Matrix x, float* alpha, float* inverse, Matrix y) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        int whole = x.Columns - x.Columns % TLanes.Count;
+        int whole = x.Columns - x.Columns % TSimd.Width;
         uint rest = (uint)(x.Columns - whole) * sizeof(float);
-        TVector lastAlpha = TLanes.Create(0), lastInverse = lastAlpha, last = lastAlpha;
+        TVector lastAlpha = TSimd.Broadcast(0), lastInverse = lastAlpha, last = lastAlpha;
         Unsafe.CopyBlockUnaligned(&lastAlpha, alpha + whole, rest);
         Unsafe.CopyBlockUnaligned(&lastInverse, inverse + whole, rest);
         for (int r = 0; r < x.Rows; r++)
         {
             float* from = x.Row(r), to = y.Row(r);
-            for (int c = 0; c < whole; c += TLanes.Count)
-                TLanes.Store(Apply<TLanes, TVector>(TLanes.Load(from + c), TLanes.Load(alpha + c), TLanes.Load(inverse + c)), to + c);
+            for (int c = 0; c < whole; c += TSimd.Width)
+                TSimd.Store(to + c, Apply<TSimd, TVector>(TSimd.Load(from + c), TSimd.Load(alpha + c), TSimd.Load(inverse + c)));
             if (rest == 0)
                 continue;
             Unsafe.CopyBlockUnaligned(&last, from + whole, rest);
-            TVector result = Apply<TLanes, TVector>(last, lastAlpha, lastInverse);
+            TVector result = Apply<TSimd, TVector>(last, lastAlpha, lastInverse);
             Unsafe.CopyBlockUnaligned(to + whole, &result, rest);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Apply<TLanes, TVector>(TVector x, TVector alpha, TVector inverse) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static TVector Apply<TSimd, TVector>(TVector x, TVector alpha, TVector inverse) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        TVector angle = TLanes.Multiply(x, alpha);
-        if (TLanes.AnyGreater(TLanes.Abs(angle), TLanes.Create(VectorMath.LargestReducedAngle)))
-            return OneByOne<TLanes, TVector>(x, alpha, inverse);
+        TVector angle = TSimd.Multiply(x, alpha);
+        if (TSimd.AnyGreater(TSimd.Abs(angle), TSimd.Broadcast(VectorMath.LargestReducedAngle)))
+            return OneByOne<TSimd, TVector>(x, alpha, inverse);
         // What rounding took from the product, where a fused multiply-add tells.
-        TVector correction = TLanes.MultiplyAdd(x, alpha, TLanes.Subtract(TLanes.Create(0), angle));
-        return TLanes.MultiplyAdd(VectorMath.SineSquared<TLanes, TVector>(angle, correction), inverse, x);
+        TVector correction = TSimd.MultiplyAdd(x, alpha, TSimd.Subtract(TSimd.Broadcast(0), angle));
+        return TSimd.MultiplyAdd(VectorMath.SineSquared<TSimd, TVector>(angle, correction), inverse, x);
     }
 
     // Angles that are too large for a reduction in floats.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static TVector OneByOne<TLanes, TVector>(TVector x, TVector alpha, TVector inverse) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static TVector OneByOne<TSimd, TVector>(TVector x, TVector alpha, TVector inverse) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         float* values = (float*)&x, alphas = (float*)&alpha, inverses = (float*)&inverse;
-        for (int i = 0; i < TLanes.Count; i++)
+        for (int i = 0; i < TSimd.Width; i++)
         {
             double sine = Math.Sin((double)values[i] * alphas[i]);
             values[i] += (float)(sine * sine * inverses[i]);

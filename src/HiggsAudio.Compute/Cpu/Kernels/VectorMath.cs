@@ -21,42 +21,42 @@ internal static class VectorMath
 
     /// <summary>eˣ, within 1.5 units in the last place; below 2⁻¹²⁵ it may be 0, above the largest float it is infinite.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Exp<TLanes, TVector>(TVector x) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    public static TVector Exp<TSimd, TVector>(TVector x) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        x = TLanes.Min(TLanes.Create(89), TLanes.Max(TLanes.Create(-87.3f), x));
+        x = TSimd.Min(TSimd.Broadcast(89), TSimd.Max(TSimd.Broadcast(-87.3f), x));
         // x = n ln 2 + r. The power is 2ⁿ⁻¹, because 2¹²⁸ is not a float.
-        TVector shifted = TLanes.MultiplyAdd(x, TLanes.Create(OneOverLn2), TLanes.Create(Shift - 1));
-        TVector n = TLanes.Subtract(shifted, TLanes.Create(Shift - 1));
-        TVector p = TLanes.Add(TLanes.Create(1), ExpMinusOnePolynomial<TLanes, TVector>(Reduce<TLanes, TVector>(x, n)));
-        return TLanes.Multiply(TLanes.Add(p, p), TLanes.PowerOfTwo(shifted));
+        TVector shifted = TSimd.MultiplyAdd(x, TSimd.Broadcast(OneOverLn2), TSimd.Broadcast(Shift - 1));
+        TVector n = TSimd.Subtract(shifted, TSimd.Broadcast(Shift - 1));
+        TVector p = TSimd.Add(TSimd.Broadcast(1), ExpMinusOnePolynomial<TSimd, TVector>(Reduce<TSimd, TVector>(x, n)));
+        return TSimd.Multiply(TSimd.Add(p, p), TSimd.PowerOfTwo(shifted));
     }
 
     /// <summary>eˣ − 1 for x up to 0, within 2 units in the last place, also next to 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector ExpMinusOne<TLanes, TVector>(TVector x) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    public static TVector ExpMinusOne<TSimd, TVector>(TVector x) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        x = TLanes.Max(TLanes.Create(-87.3f), x);
-        TVector shifted = TLanes.MultiplyAdd(x, TLanes.Create(OneOverLn2), TLanes.Create(Shift));
-        TVector n = TLanes.Subtract(shifted, TLanes.Create(Shift));
-        TVector power = TLanes.PowerOfTwo(shifted);
-        TVector p = ExpMinusOnePolynomial<TLanes, TVector>(Reduce<TLanes, TVector>(x, n));
-        return TLanes.MultiplyAdd(p, power, TLanes.Subtract(power, TLanes.Create(1)));
+        x = TSimd.Max(TSimd.Broadcast(-87.3f), x);
+        TVector shifted = TSimd.MultiplyAdd(x, TSimd.Broadcast(OneOverLn2), TSimd.Broadcast(Shift));
+        TVector n = TSimd.Subtract(shifted, TSimd.Broadcast(Shift));
+        TVector power = TSimd.PowerOfTwo(shifted);
+        TVector p = ExpMinusOnePolynomial<TSimd, TVector>(Reduce<TSimd, TVector>(x, n));
+        return TSimd.MultiplyAdd(p, power, TSimd.Subtract(power, TSimd.Broadcast(1)));
     }
 
     /// <summary>x / (1 + e⁻ˣ), within 3 units in the last place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Silu<TLanes, TVector>(TVector x) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    public static TVector Silu<TSimd, TVector>(TVector x) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        TVector e = Exp<TLanes, TVector>(TLanes.Subtract(TLanes.Create(0), x));
-        return TLanes.Divide(x, TLanes.Add(TLanes.Create(1), e));
+        TVector e = Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Broadcast(0), x));
+        return TSimd.Divide(x, TSimd.Add(TSimd.Broadcast(1), e));
     }
 
     /// <summary>x where positive, eˣ − 1 elsewhere.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Elu<TLanes, TVector>(TVector x) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    public static TVector Elu<TSimd, TVector>(TVector x) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        TVector zero = TLanes.Create(0);
-        return TLanes.WhereGreater(x, zero, x, ExpMinusOne<TLanes, TVector>(TLanes.Min(zero, x)));
+        TVector zero = TSimd.Broadcast(0);
+        return TSimd.WhereGreater(x, zero, x, ExpMinusOne<TSimd, TVector>(TSimd.Min(zero, x)));
     }
 
     /// <summary>
@@ -64,53 +64,53 @@ internal static class VectorMath
     /// polynomial in 1 / (1 + 0.3 a), after Hastings' form of the error function (Abramowitz and Stegun 7.1.26). Absolute error below 2e-7.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Gelu<TLanes, TVector>(TVector x) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    public static TVector Gelu<TSimd, TVector>(TVector x) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        TVector a = TLanes.Abs(x);
-        TVector u = TLanes.Divide(TLanes.Create(1), TLanes.MultiplyAdd(TLanes.Create(0.3f), a, TLanes.Create(1)));
-        TVector p = TLanes.MultiplyAdd(TLanes.Create(0.0356747634931f), u, TLanes.Create(-0.157203037031f));
-        p = TLanes.MultiplyAdd(p, u, TLanes.Create(0.206353425862f));
-        p = TLanes.MultiplyAdd(p, u, TLanes.Create(-0.0536835691729f));
-        p = TLanes.MultiplyAdd(p, u, TLanes.Create(0.128561586818f));
-        p = TLanes.MultiplyAdd(p, u, TLanes.Create(0.0999135040295f));
-        p = TLanes.MultiplyAdd(p, u, TLanes.Create(0.120753954173f));
-        p = TLanes.MultiplyAdd(p, u, TLanes.Create(0.119629298946f));
-        TVector e = Exp<TLanes, TVector>(TLanes.Multiply(TLanes.Multiply(a, TLanes.Create(-0.5f)), a));
+        TVector a = TSimd.Abs(x);
+        TVector u = TSimd.Divide(TSimd.Broadcast(1), TSimd.MultiplyAdd(TSimd.Broadcast(0.3f), a, TSimd.Broadcast(1)));
+        TVector p = TSimd.MultiplyAdd(TSimd.Broadcast(0.0356747634931f), u, TSimd.Broadcast(-0.157203037031f));
+        p = TSimd.MultiplyAdd(p, u, TSimd.Broadcast(0.206353425862f));
+        p = TSimd.MultiplyAdd(p, u, TSimd.Broadcast(-0.0536835691729f));
+        p = TSimd.MultiplyAdd(p, u, TSimd.Broadcast(0.128561586818f));
+        p = TSimd.MultiplyAdd(p, u, TSimd.Broadcast(0.0999135040295f));
+        p = TSimd.MultiplyAdd(p, u, TSimd.Broadcast(0.120753954173f));
+        p = TSimd.MultiplyAdd(p, u, TSimd.Broadcast(0.119629298946f));
+        TVector e = Exp<TSimd, TVector>(TSimd.Multiply(TSimd.Multiply(a, TSimd.Broadcast(-0.5f)), a));
         // Beyond 14 the tail is 0; the cut keeps infinity times 0 away.
-        TVector tail = TLanes.Multiply(TLanes.Multiply(TLanes.Min(TLanes.Create(14), a), u), TLanes.Multiply(p, e));
-        return TLanes.Subtract(TLanes.Max(TLanes.Create(0), x), tail);
+        TVector tail = TSimd.Multiply(TSimd.Multiply(TSimd.Min(TSimd.Broadcast(14), a), u), TSimd.Multiply(p, e));
+        return TSimd.Subtract(TSimd.Max(TSimd.Broadcast(0), x), tail);
     }
 
     /// <summary>sin²(angle + correction) for angles up to <see cref="LargestReducedAngle"/> and a tiny correction; absolute error below 6e-7.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector SineSquared<TLanes, TVector>(TVector angle, TVector correction) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    public static TVector SineSquared<TSimd, TVector>(TVector angle, TVector correction) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
         // sin² has the period π: r from −π/2 to π/2.
-        TVector shift = TLanes.Create(Shift);
-        TVector n = TLanes.Subtract(TLanes.MultiplyAdd(angle, TLanes.Create(OneOverPi), shift), shift);
-        TVector r = TLanes.MultiplyAdd(n, TLanes.Create(-PiHigh), angle);
-        r = TLanes.MultiplyAdd(n, TLanes.Create(-PiMiddle), r);
-        r = TLanes.Add(TLanes.MultiplyAdd(n, TLanes.Create(-PiLow), r), correction);
-        TVector square = TLanes.Multiply(r, r);
-        TVector p = TLanes.MultiplyAdd(TLanes.Create(2.5997517326e-6f), square, TLanes.Create(-0.000198064789388f));
-        p = TLanes.MultiplyAdd(p, square, TLanes.Create(0.00833301541741f));
-        p = TLanes.MultiplyAdd(p, square, TLanes.Create(-0.166666570206f));
-        TVector sine = TLanes.MultiplyAdd(TLanes.Multiply(p, square), r, r);
-        return TLanes.Multiply(sine, sine);
+        TVector shift = TSimd.Broadcast(Shift);
+        TVector n = TSimd.Subtract(TSimd.MultiplyAdd(angle, TSimd.Broadcast(OneOverPi), shift), shift);
+        TVector r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-PiHigh), angle);
+        r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-PiMiddle), r);
+        r = TSimd.Add(TSimd.MultiplyAdd(n, TSimd.Broadcast(-PiLow), r), correction);
+        TVector square = TSimd.Multiply(r, r);
+        TVector p = TSimd.MultiplyAdd(TSimd.Broadcast(2.5997517326e-6f), square, TSimd.Broadcast(-0.000198064789388f));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(0.00833301541741f));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(-0.166666570206f));
+        TVector sine = TSimd.MultiplyAdd(TSimd.Multiply(p, square), r, r);
+        return TSimd.Multiply(sine, sine);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Reduce<TLanes, TVector>(TVector x, TVector n) where TLanes : struct, ILanes<TVector> where TVector : unmanaged =>
-        TLanes.MultiplyAdd(n, TLanes.Create(-Ln2Low), TLanes.MultiplyAdd(n, TLanes.Create(-Ln2High), x));
+    private static TVector Reduce<TSimd, TVector>(TVector x, TVector n) where TSimd : struct, ISimd<TVector> where TVector : unmanaged =>
+        TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2Low), TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2High), x));
 
     // eʳ − 1 for |r| up to ln 2 / 2.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector ExpMinusOnePolynomial<TLanes, TVector>(TVector r) where TLanes : struct, ILanes<TVector> where TVector : unmanaged
+    private static TVector ExpMinusOnePolynomial<TSimd, TVector>(TVector r) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
     {
-        TVector p = TLanes.MultiplyAdd(TLanes.Create(0.00139505399555f), r, TLanes.Create(0.00836891785883f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Create(0.0416662050725f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Create(0.166665186027f));
-        p = TLanes.MultiplyAdd(p, r, TLanes.Create(0.500000009541f));
-        return TLanes.MultiplyAdd(TLanes.Multiply(p, r), r, r);
+        TVector p = TSimd.MultiplyAdd(TSimd.Broadcast(0.00139505399555f), r, TSimd.Broadcast(0.00836891785883f));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(0.0416662050725f));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(0.166665186027f));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(0.500000009541f));
+        return TSimd.MultiplyAdd(TSimd.Multiply(p, r), r, r);
     }
 }
