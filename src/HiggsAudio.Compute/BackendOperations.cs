@@ -99,7 +99,7 @@ public abstract partial class Backend
         if (k.Columns == 0 || k.Columns % rotary.HeadDim != 0 || q.Columns % k.Columns != 0)
             throw new ArgumentException($"RotateAppendAttend: q {q} and k {k} are not whole groups of heads of {rotary.HeadDim}.");
         for (int r = 0; r < rows.Count; r++)
-            CheckRow(rows.Caches[r], rows.Slots[r], layer, k.Columns / rotary.HeadDim, rotary.HeadDim);
+            PrepareRow(rows.Caches[r], rows.Slots[r], layer, k.Columns / rotary.HeadDim, rotary.HeadDim);
         Matrix y = Result(nameof(RotateAppendAttend), into, q.Rows, q.Columns);
         if (y.Rows > 0)
             RotateAppendAttendKernel(q, k, v, rotary, rows, layer, y);
@@ -278,12 +278,13 @@ public abstract partial class Backend
                 throw new ArgumentOutOfRangeException(nameof(ids), id, $"The table has the entries 0 to {table.Rows - 1}.");
     }
 
-    private static void CheckRow(KvCache cache, int slot, int layer, int keyValueHeads, int headDim)
+    private static void PrepareRow(KvCache cache, int slot, int layer, int keyValueHeads, int headDim)
     {
         KvCacheShape shape = cache.Shape;
         if (shape.KeyValueHeads != keyValueHeads || shape.HeadDim != headDim || (uint)layer >= (uint)shape.Layers)
             throw new ArgumentException($"RotateAppendAttend: layer {layer} with {keyValueHeads} heads of {headDim} for a cache of {shape}.");
         if ((uint)slot >= (uint)cache.Capacity)
             throw new ArgumentException($"RotateAppendAttend: slot {slot} of a cache with room for {cache.Capacity}.");
+        cache.Own(slot);
     }
 }

@@ -27,6 +27,9 @@ public abstract class Device : IDisposable
     /// <param name="format">The format to keep it in; <see cref="WeightFormat.AsStored"/> means 32-bit floats here.</param>
     public abstract Weight CreateWeight(ReadOnlySpan<float> values, int rows, int columns, WeightUse use, WeightFormat format = WeightFormat.AsStored);
 
+    /// <summary>Bytes of memory that the device's caches hold together, shared memory counted once.</summary>
+    public abstract long KvCacheBytes { get; }
+
     /// <summary>Makes the empty cache of one sequence.</summary>
     public abstract KvCache CreateKvCache(KvCacheShape shape);
 

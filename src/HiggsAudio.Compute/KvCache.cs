@@ -19,11 +19,23 @@ public abstract class KvCache(KvCacheShape shape) : IDisposable
     /// <summary>Slots for which there is memory.</summary>
     public abstract int Capacity { get; }
 
-    /// <summary>Bytes of memory held.</summary>
+    /// <summary>Bytes of memory held; what is shared with a fork counts in both.</summary>
     public abstract long Bytes { get; }
 
     /// <summary>Makes room for <paramref name="slots"/> slots in every layer.</summary>
     public abstract void Reserve(int slots);
+
+    /// <summary>
+    /// A cache of its own that begins with the first slots of this one, in every layer. Memory is shared until either writes into it, so that
+    /// neither ever changes the other, and is free when both are disposed, in any order.
+    /// </summary>
+    /// <param name="slots">Slots to keep: 0 to <see cref="Capacity"/>. Slots after them hold nothing of use.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are not so many slots.</exception>
+    public abstract KvCache Fork(int slots);
+
+    /// <summary>Makes the memory of a slot this cache's alone. <see cref="Backend.RotateAppendAttend"/> does it for every slot it writes.</summary>
+    /// <param name="slot">Below <see cref="Capacity"/>.</param>
+    public abstract void Own(int slot);
 
     /// <summary>Copies out one slot, for tests and for saving: [keyValueHeads * headDim] each.</summary>
     public abstract void Read(int layer, int slot, Span<float> key, Span<float> value);

@@ -35,6 +35,13 @@ public sealed record EngineOptions
     /// </summary>
     public long KvCacheBytes { get; init; } = 4L << 30;
 
+    /// <summary>
+    /// Most memory, in bytes, that beginnings of prompts (system message, voices, earlier turns: all before the last message of the user) may
+    /// keep after their request, so that requests with the same beginning need not compute it again; 0 for none. It is part of
+    /// <see cref="KvCacheBytes"/>, and given up where requests need it. The result is the same with and without.
+    /// </summary>
+    public long PrefixCacheBytes { get; init; } = 256L << 20;
+
     /// <summary>What happens to a request for which there is no room in <see cref="KvCacheBytes"/> at the moment.</summary>
     public WhenFull WhenFull { get; init; } = WhenFull.Wait;
 
@@ -51,6 +58,7 @@ public sealed record EngineOptions
         Require(Threads >= 0, nameof(Threads), "0 or more", Threads);
         Require(MaxContextLength >= 1, nameof(MaxContextLength), "1 or more", MaxContextLength);
         Require(KvCacheBytes >= 1, nameof(KvCacheBytes), "1 or more", KvCacheBytes);
+        Require(PrefixCacheBytes >= 0, nameof(PrefixCacheBytes), "0 or more", PrefixCacheBytes);
         Require(MaxConcurrentRequests >= 1, nameof(MaxConcurrentRequests), "1 or more", MaxConcurrentRequests);
         Require(PrefillChunk >= 1, nameof(PrefillChunk), "1 or more", PrefillChunk);
         Require(Enum.IsDefined(WhenFull), nameof(WhenFull), "a member of the enumeration", WhenFull);

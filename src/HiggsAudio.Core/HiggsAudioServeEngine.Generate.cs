@@ -16,8 +16,9 @@ public sealed partial class HiggsAudioServeEngine
     /// <param name="progress">Told after every frame how far the answer is.</param>
     /// <param name="cancellationToken">Ends the work within one step; see <see cref="GenerationOptions.KeepPartialAnswer"/>.</param>
     /// <exception cref="ArgumentException">
-    /// The conversation or an option is not valid: no message, an unknown role, audio that cannot be encoded, more rows than the context allows.
+    /// The conversation or an option is not valid: no message, an unknown role, audio that cannot be encoded.
     /// </exception>
+    /// <exception cref="ContextLengthException">The conversation has more rows than the context allows.</exception>
     /// <exception cref="AudioFormatException">An audio file of the conversation is broken or of a kind that is not read.</exception>
     /// <exception cref="EngineBusyException">There is no memory for the request.</exception>
     /// <exception cref="OperationCanceledException">The work was ended.</exception>
@@ -32,11 +33,8 @@ public sealed partial class HiggsAudioServeEngine
         IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new GenerationOptions();
-        var collected = new ResponseCollector(this, progress);
-        Answer answer = await BeginAsync(chatMLSample, options, WholeAnswer, UnboundedSteps, cancellationToken).ConfigureAwait(false);
-        await foreach (HiggsAudioStreamerDelta delta in ReadAsync(answer, cancellationToken).ConfigureAwait(false))
-            collected.Add(delta);
-        return collected.ToResponse(answer);
+        Answer answer = await BeginWholeAsync(chatMLSample, options, owner: null, cancellationToken).ConfigureAwait(false);
+        return await CollectAsync(answer, progress, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -52,9 +50,7 @@ public sealed partial class HiggsAudioServeEngine
         StreamOptions? streaming = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         options ??= new GenerationOptions();
-        streaming ??= new StreamOptions();
-        streaming.Validate();
-        Answer answer = await BeginAsync(chatMLSample, options, streaming.Sound, streaming.MaxUnreadSteps, cancellationToken).ConfigureAwait(false);
+        Answer answer = await BeginAsync(chatMLSample, options, streaming ?? new StreamOptions(), owner: null, cancellationToken).ConfigureAwait(false);
         await foreach (HiggsAudioStreamerDelta delta in ReadAsync(answer, cancellationToken).ConfigureAwait(false))
             yield return delta;
     }
@@ -62,36 +58,57 @@ public sealed partial class HiggsAudioServeEngine
     // Larger chunks cost less; nobody listens before the end.
     private static CodecStreamOptions WholeAnswer { get; } = new() { FirstChunkFrames = 150, ChunkFrames = 150 };
 
-    private async Task<Answer> BeginAsync(ChatMLSample sample, GenerationOptions options, CodecStreamOptions sound, int maxUnread, CancellationToken cancellationToken)
+    /// <summary>Submits a request whose answer is read as a whole.</summary>
+    internal Task<Answer> BeginWholeAsync(ChatMLSample sample, GenerationOptions options, PrefixOwner? owner, CancellationToken cancellationToken) =>
+        BeginAsync(sample, options, new StreamOptions { Sound = WholeAnswer, MaxUnreadSteps = UnboundedSteps }, owner, cancellationToken);
+
+    /// <summary>Submits a request.</summary>
+    /// <param name="sample">The conversation.</param>
+    /// <param name="options">How to generate.</param>
+    /// <param name="streaming">How the answer is read.</param>
+    /// <param name="owner">The conversation object for which the state is kept afterwards; null for none.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    internal async Task<Answer> BeginAsync(ChatMLSample sample, GenerationOptions options, StreamOptions streaming, PrefixOwner? owner, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(sample);
+        streaming.Validate();
         ObjectDisposedException.ThrowIf(_disposed, this);
         options.Validate();
         cancellationToken.ThrowIfCancellationRequested();
         Prompt prompt = await Task.Run(() => BuildPrompt(sample, options, cancellationToken), cancellationToken).ConfigureAwait(false);
-        return Submit(prompt, options, sound, maxUnread, cancellationToken);
+        return Submit(prompt, options, streaming.Sound, streaming.MaxUnreadSteps, cancellationToken, owner);
     }
 
-    private Answer Submit(Prompt prompt, GenerationOptions options, CodecStreamOptions? sound, int maxUnread, CancellationToken cancellationToken)
+    private Answer Submit(Prompt prompt, GenerationOptions options, CodecStreamOptions? sound, int maxUnread, CancellationToken cancellationToken, PrefixOwner? owner = null)
     {
         if (prompt.Rows.Length >= _options.MaxContextLength)
-        {
-            throw new ArgumentException(
-                $"The conversation has {prompt.Rows.Length} rows (text tokens and columns of audio); the context allows {_options.MaxContextLength}, answer included " +
-                $"({nameof(EngineOptions)}.{nameof(EngineOptions.MaxContextLength)}).");
-        }
+            throw new ContextLengthException(prompt.Rows.Length, _options.MaxContextLength);
         int steps = Math.Min(options.MaxNewTokens, _options.MaxContextLength - prompt.Rows.Length);
         var stop = new StopCondition([_specialTokens.EndOfTurn, _specialTokens.EndOfText, .. Config.EosTokenIds], options.StopStrings, Tokenizer.TokenToId,
             tokens => Tokenizer.Decode(tokens));
         var tokens = new GenerationTokens(_specialTokens.AudioOutBos, _specialTokens.AudioOut, _specialTokens.AudioEos,
             Config.AudioStreamBosId, Config.AudioStreamEosId, Config.AudioNumCodebooks);
         var state = new GenerationState(tokens, options with { MaxNewTokens = steps }, stop, prompt.InputIds, prompt.AudioOut.Codes, prompt.AudioOut.Starts.LastOrDefault());
-        var request = new GenerationRequest(prompt, state, prompt.Rows.Length + steps, maxUnread, cancellationToken);
+        var request = new GenerationRequest(prompt, state, prompt.Rows.Length + steps, maxUnread, cancellationToken)
+        {
+            Key = RowKey.Of(prompt),
+            Owner = owner,
+        };
         _scheduler.Submit(request);
         return new Answer(request, new AnswerReader(Codec, Tokenizer, options, sound), prompt, options.KeepPartialAnswer);
     }
 
-    private async IAsyncEnumerable<HiggsAudioStreamerDelta> ReadAsync(Answer answer, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The whole answer: the loop over the stream.</summary>
+    internal async Task<HiggsAudioResponse> CollectAsync(Answer answer, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var collected = new ResponseCollector(this, progress);
+        await foreach (HiggsAudioStreamerDelta delta in ReadAsync(answer, cancellationToken).ConfigureAwait(false))
+            collected.Add(delta);
+        return collected.ToResponse(answer);
+    }
+
+    /// <summary>Reads an answer piece by piece.</summary>
+    internal async IAsyncEnumerable<HiggsAudioStreamerDelta> ReadAsync(Answer answer, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         (GenerationRequest request, AnswerReader reader, Prompt prompt, _) = answer;
         var deltas = new List<HiggsAudioStreamerDelta>();
@@ -116,7 +133,7 @@ public sealed partial class HiggsAudioServeEngine
             }
             if (request.State.FinishReason == FinishReason.Cancelled && !answer.KeepPartial)
                 throw new OperationCanceledException(cancellationToken);
-            yield return reader.Finish(request.State.FinishReason!.Value, new Usage(prompt.Rows.Length, request.State.Steps));
+            yield return reader.Finish(request.State.FinishReason!.Value, new Usage(prompt.Rows.Length, request.State.Steps, request.CachedRows));
         }
         finally
         {
@@ -152,9 +169,9 @@ public sealed partial class HiggsAudioServeEngine
         }
     }
 
-    private sealed record Answer(GenerationRequest Request, AnswerReader Reader, Prompt Prompt, bool KeepPartial);
+    /// <summary>An answer on its way.</summary>
+    internal sealed record Answer(GenerationRequest Request, AnswerReader Reader, Prompt Prompt, bool KeepPartial);
 
-    // The whole answer is the loop over the stream.
     private sealed class ResponseCollector(HiggsAudioServeEngine engine, IProgress<GenerationProgress>? progress)
     {
         private readonly List<ReadOnlyMemory<float>> _sound = [];

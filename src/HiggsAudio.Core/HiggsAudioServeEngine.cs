@@ -51,6 +51,12 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     /// <summary>Bytes that the requests being computed have reserved of <see cref="EngineOptions.KvCacheBytes"/>.</summary>
     public long KvCacheBytesInUse => _scheduler.ReservedBytes;
 
+    /// <summary>Bytes of <see cref="EngineOptions.KvCacheBytes"/> that are kept for later requests and for conversations; given up where requests need them.</summary>
+    public long PrefixCacheBytesInUse => _scheduler.PrefixBytes;
+
+    /// <summary>Bytes of memory of all caches together.</summary>
+    internal long NativeKvCacheBytes => _device.KvCacheBytes;
+
     /// <summary>Loads an engine from local folders. The model's file is memory-mapped, so that this takes little time and memory.</summary>
     /// <param name="modelFolder">The language model (bosonai/higgs-audio-v2-generation-3B-base), either layout, with its tokenizer.json.</param>
     /// <param name="codecFolder">The codec (bosonai/higgs-audio-v2-tokenizer), either layout.</param>

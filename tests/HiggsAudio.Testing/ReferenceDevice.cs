@@ -6,6 +6,8 @@ namespace HiggsAudio.Testing;
 /// <summary>A device of scalar, obviously correct kernels: what every other device is tested against.</summary>
 public sealed class ReferenceDevice : Device
 {
+    private long _cacheBytes;
+
     public override string Name => "reference";
 
     public override Weight CreateWeight(ReadOnlySpan<CheckpointTensor> parts, int rows, int columns, WeightUse use, WeightFormat format = WeightFormat.AsStored)
@@ -29,7 +31,11 @@ public sealed class ReferenceDevice : Device
         return new ReferenceWeight(copy, rows, columns, quantized && use != WeightUse.Linear ? WeightFormat.AsStored : format);
     }
 
-    public override KvCache CreateKvCache(KvCacheShape shape) => new ReferenceKvCache(shape);
+    public override long KvCacheBytes => Interlocked.Read(ref _cacheBytes);
+
+    public override KvCache CreateKvCache(KvCacheShape shape) => new ReferenceKvCache(shape, this);
+
+    internal void CountCacheBytes(long bytes) => Interlocked.Add(ref _cacheBytes, bytes);
 
     public override Backend CreateLane() => new ReferenceBackend(this);
 
@@ -67,25 +73,36 @@ public sealed class ReferenceWeight(float[] values, int rows, int columns, Weigh
     public ReadOnlySpan<float> Row(int row) => values.AsSpan(row * Columns, Columns);
 }
 
-public sealed class ReferenceKvCache(KvCacheShape shape) : KvCache(shape)
+public sealed class ReferenceKvCache(KvCacheShape shape, ReferenceDevice device) : KvCache(shape)
 {
     private readonly List<float[]> _keys = [];
     private readonly List<float[]> _values = [];
 
     private int Width => Shape.KeyValueHeads * Shape.HeadDim;
 
+    private long SlotBytes => 2L * Shape.Layers * Width * sizeof(float);
+
     public override int Capacity => _keys.Count;
 
-    public override long Bytes => 2L * _keys.Count * Shape.Layers * Width * sizeof(float);
+    public override long Bytes => _keys.Count * SlotBytes;
 
     public override void Reserve(int slots)
     {
         while (_keys.Count < slots)
-        {
-            _keys.Add(new float[Shape.Layers * Width]);
-            _values.Add(new float[Shape.Layers * Width]);
-        }
+            Add(new float[Shape.Layers * Width], new float[Shape.Layers * Width]);
     }
+
+    /// <summary>Copies all that is kept.</summary>
+    public override KvCache Fork(int slots)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)slots, (uint)Capacity, nameof(slots));
+        var fork = new ReferenceKvCache(Shape, device);
+        for (int slot = 0; slot < slots; slot++)
+            fork.Add([.. _keys[slot]], [.. _values[slot]]);
+        return fork;
+    }
+
+    public override void Own(int slot) => ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Capacity, nameof(slot));
 
     public Span<float> Key(int layer, int slot) => _keys[slot].AsSpan(layer * Width, Width);
 
@@ -99,5 +116,15 @@ public sealed class ReferenceKvCache(KvCacheShape shape) : KvCache(shape)
 
     protected override void Dispose(bool disposing)
     {
+        device.CountCacheBytes(-Bytes);
+        _keys.Clear();
+        _values.Clear();
+    }
+
+    private void Add(float[] key, float[] value)
+    {
+        _keys.Add(key);
+        _values.Add(value);
+        device.CountCacheBytes(SlotBytes);
     }
 }

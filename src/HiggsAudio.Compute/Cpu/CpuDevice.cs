@@ -11,6 +11,7 @@ public sealed unsafe class CpuDevice : Device
     private readonly Lock _lock = new();
     private readonly List<CpuWeight> _weights = [];
     private readonly List<nint> _memory = [];
+    private readonly CpuPageMemory _cacheMemory = new();
     private bool _disposed;
 
     /// <param name="threads">Threads that an operation uses, its caller's included; 0 for one per core.</param>
@@ -55,7 +56,10 @@ public sealed unsafe class CpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override KvCache CreateKvCache(KvCacheShape shape) => new CpuKvCache(shape);
+    public override long KvCacheBytes => _cacheMemory.Bytes;
+
+    /// <inheritdoc/>
+    public override KvCache CreateKvCache(KvCacheShape shape) => new CpuKvCache(shape, _cacheMemory);
 
     /// <inheritdoc/>
     public override Backend CreateLane() => new CpuBackend(this);

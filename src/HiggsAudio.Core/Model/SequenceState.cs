@@ -56,6 +56,23 @@ internal sealed class SequenceState(KvCache cache) : IDisposable
     }
 
     /// <summary>
+    /// A sequence of its own that goes on from here, or from an earlier row on; neither ever changes the other. The layers in which only text
+    /// (or only audio) rows have slots need nothing of their own: a slot that a fork writes anew is copied first.
+    /// </summary>
+    /// <param name="length">Where from; null for here. Padding rows cannot be gone back over.</param>
+    public SequenceState Fork(SequenceLength? length = null)
+    {
+        SequenceLength from = length ?? Length;
+        if (from.TextRows < 0 || from.TextRows > Length.TextRows || from.AudioRows < 0 || from.AudioRows > Length.AudioRows)
+            throw new ArgumentException($"The sequence has {Length}; it cannot be forked at {from}.", nameof(length));
+        if (from != Length && Length.PaddingRows > 0)
+            throw new ArgumentException("A sequence with padding can be forked at its end only.", nameof(length));
+        var fork = new SequenceState(Cache.Fork(from.Rows)) { Length = from };
+        fork._hidden.AddRange(_hidden);
+        return fork;
+    }
+
+    /// <summary>
     /// The reference counts the rows of its static cache by keys that are not zero, and a padding row's key is zero: after a prompt with
     /// padding every step starts from here, and sees none of the answer so far. Null without padding.
     /// </summary>

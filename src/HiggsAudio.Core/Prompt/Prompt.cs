@@ -42,6 +42,9 @@ internal sealed record PromptClips(int Codebooks, int[] Codes, int[] Starts)
 /// <param name="AudioOut">The clips of assistant messages: also the history that repetition-aware sampling looks back on.</param>
 internal sealed record Prompt(int[] InputIds, PromptRow[] Rows, PromptClips AudioIn, PromptClips AudioOut)
 {
+    /// <summary>Rows before the last message of the user: what requests are likely to have in common. 0 if there is none.</summary>
+    public int PrefixRows { get; init; }
+
     /// <summary>The codes of a row of audio. [codebooks]</summary>
     public ReadOnlySpan<int> CodesOf(PromptRow row) => (row.Kind == PromptRowKind.AudioIn ? AudioIn : AudioOut).Column(row.Column);
 }

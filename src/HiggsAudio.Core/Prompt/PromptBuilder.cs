@@ -23,7 +23,11 @@ internal sealed record PromptAudio(AudioContent Content, PromptRowKind Kind, int
 /// <param name="InputIds">The ids.</param>
 /// <param name="LabelIds">For each id itself where a model in training would learn it, else −100.</param>
 /// <param name="Audio">The clips in order of their placeholders.</param>
-internal sealed record PromptTokens(int[] InputIds, int[] LabelIds, IReadOnlyList<PromptAudio> Audio);
+internal sealed record PromptTokens(int[] InputIds, int[] LabelIds, IReadOnlyList<PromptAudio> Audio)
+{
+    /// <summary>Ids before the last message of the user: what requests are likely to have in common. 0 if there is none.</summary>
+    public int PrefixIds { get; init; }
+}
 
 /// <summary>
 /// Turns conversations into tokens (the reference's <c>prepare_chatml_sample</c>, chatml_dataset.py). Every piece is tokenized by itself, so
@@ -41,10 +45,13 @@ internal sealed class PromptBuilder(TextTokenizer tokenizer, SpecialTokens speci
     {
         var pieces = new Pieces(tokenizer);
         var audio = new List<PromptAudio>();
+        int prefix = 0;
         for (int turn = 0; turn < sample.Messages.Count; turn++)
         {
             Message message = sample.Messages[turn];
             bool assistant = message.Role == Message.Assistant, learned = assistant && turn >= (sample.StartIndex ?? 0);
+            if (message.Role == Message.User)
+                prefix = pieces.Ids.Count;
             pieces.Add($"{(turn == 0 ? "<|begin_of_text|>" : "")}<|start_header_id|>{message.Role}<|end_header_id|>\n\n", learned: false);
             if (!string.IsNullOrEmpty(message.Recipient))
                 AddText(pieces, $"{message.Recipient}<|recipient|>", learned: true, turn);   // learned in any turn, as the reference has it
@@ -66,7 +73,7 @@ internal sealed class PromptBuilder(TextTokenizer tokenizer, SpecialTokens speci
             if (start == AssistantStart.Audio)
                 pieces.Add("<|audio_out_bos|>", learned: false);
         }
-        return new PromptTokens([.. pieces.Ids], [.. pieces.Labels], audio);
+        return new PromptTokens([.. pieces.Ids], [.. pieces.Labels], audio) { PrefixIds = prefix };
     }
 
     private void AddText(Pieces pieces, string text, bool learned, int turn)

@@ -24,9 +24,12 @@ internal sealed class PromptCollator(HiggsAudioConfig config)
             throw new ArgumentException($"the prompt has {tokens.Audio.Count} clips, but there are codes of {clips.Count}", nameof(clips));
         var rows = new List<PromptRow>(tokens.InputIds.Length);
         Columns audioIn = new(), audioOut = new();
-        int clip = 0;
-        foreach (int id in tokens.InputIds)
+        int clip = 0, prefix = 0;
+        for (int i = 0; i < tokens.InputIds.Length; i++)
         {
+            int id = tokens.InputIds[i];
+            if (i == tokens.PrefixIds)
+                prefix = rows.Count;
             if (id != config.AudioInTokenId && id != config.AudioOutTokenId)
             {
                 rows.Add(new PromptRow(PromptRowKind.Text, id, 0));
@@ -39,7 +42,7 @@ internal sealed class PromptCollator(HiggsAudioConfig config)
                 AddClip(rows, kind, id, kind == PromptRowKind.AudioIn ? audioIn : audioOut, ColumnsOf(clips[clip], clip, tokens.Audio[clip]));
             clip++;
         }
-        return new Prompt(tokens.InputIds, [.. rows], audioIn.ToClips(config.AudioNumCodebooks), audioOut.ToClips(config.AudioNumCodebooks));
+        return new Prompt(tokens.InputIds, [.. rows], audioIn.ToClips(config.AudioNumCodebooks), audioOut.ToClips(config.AudioNumCodebooks)) { PrefixRows = prefix };
     }
 
     // [codebooks, frames + 2], or with the delay pattern [codebooks, frames + 1 + codebooks]

@@ -29,6 +29,12 @@ internal sealed class GenerationRequest(Prompt prompt, GenerationState state, in
 
     public int MaxRows => maxRows;
 
+    /// <summary>The prompt's rows, to be compared with others'; null if they cannot be shared.</summary>
+    public RowKey? Key { get; init; }
+
+    /// <summary>The conversation whose turn it is; null if its state is not wanted afterwards.</summary>
+    public PrefixOwner? Owner { get; init; }
+
     /// <summary>Whether nobody wants the answer any more.</summary>
     public bool IsCancelled => cancellationToken.IsCancellationRequested || _abandoned;
 
@@ -40,6 +46,15 @@ internal sealed class GenerationRequest(Prompt prompt, GenerationState state, in
 
     /// <summary>Prompt rows that have run. The scheduler's.</summary>
     public int PrefilledRows { get; set; }
+
+    /// <summary>Of them those that an earlier request had computed.</summary>
+    public int CachedRows { get; set; }
+
+    /// <summary>Whether the prompt's beginning is to be kept, and not yet. The scheduler's.</summary>
+    public bool PrefixPending { get; set; }
+
+    /// <summary>The rows that were run after the prompt, as a <see cref="RowKey"/> has them; null without an owner. The scheduler's.</summary>
+    public List<int>? StepRows { get; private set; }
 
     /// <summary>The number of this request's logits in the running batch. The scheduler's.</summary>
     public int LogitsIndex { get; set; }
@@ -59,6 +74,18 @@ internal sealed class GenerationRequest(Prompt prompt, GenerationState state, in
 
     /// <summary>Called when a paused request may go on.</summary>
     public Action? Resumed { get; set; }
+
+    /// <summary>Notes the row that is run next, for the owner.</summary>
+    public void RecordStep()
+    {
+        if (Owner is null)
+            return;
+        StepRows ??= [];
+        if (state.NextInput == StepInput.Audio)
+            RowKey.AddColumn(StepRows, state.NextCodes);
+        else
+            StepRows.Add(state.NextToken);
+    }
 
     /// <summary>Makes the next step and lets the caller see it.</summary>
     public void Advance(ReadOnlySpan<float> logits)

@@ -8,8 +8,9 @@ namespace HiggsAudio.Serving;
 /// <summary>
 /// Continuous batching: one thread that runs the model for all requests together. Every pass takes the next row of each request that
 /// generates and a piece of the prompts that wait, so that the weights are read once for all of them; requests come and go between passes.
+/// A prompt that begins like an earlier one starts from what is kept of that (<see cref="PrefixCache"/>).
 /// </summary>
-internal sealed class Scheduler : IDisposable
+internal sealed partial class Scheduler : IDisposable
 {
     private const int PrefillRowsAlone = 512;   // when nobody waits for sound
     private readonly HiggsAudioModel _model;
@@ -29,7 +30,7 @@ internal sealed class Scheduler : IDisposable
     public Scheduler(HiggsAudioModel model, Device device, EngineOptions options)
     {
         (_model, _options) = (model, options);
-        (_lane, _batch) = (device.CreateLane(), model.CreateBatch());
+        (_lane, _batch, _prefixes) = (device.CreateLane(), model.CreateBatch(), new PrefixCache(options.PrefixCacheBytes));
         KvCacheShape shape = model.CacheShape;
         _bytesPerRow = 2L * sizeof(float) * shape.Layers * shape.KeyValueHeads * shape.HeadDim;
         _thread = new Thread(Run) { IsBackground = true, Name = "HiggsAudio scheduler" };
@@ -72,7 +73,8 @@ internal sealed class Scheduler : IDisposable
                 $"raise {nameof(EngineOptions)}.{nameof(EngineOptions.KvCacheBytes)} or lower {nameof(GenerationOptions)}.{nameof(GenerationOptions.MaxNewTokens)}.",
                 isTransient: false);
         }
-        request.Resumed = () => _wake.Set();
+        request.Resumed = Notify;
+        request.PrefixPending = HasPrefixToKeep(request);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_stopping, typeof(HiggsAudioServeEngine));
@@ -80,12 +82,17 @@ internal sealed class Scheduler : IDisposable
             if (!fits && _options.WhenFull == WhenFull.Fail)
                 throw new EngineBusyException($"The engine is busy with {_active.Count} requests, {_waiting.Count} wait.", isTransient: true);
             _waiting.AddLast(request);
+            _wake.Set();
         }
-        _wake.Set();
     }
 
-    /// <summary>Tells the scheduler that a request was cancelled.</summary>
-    public void Notify() => _wake.Set();
+    /// <summary>Tells the scheduler that a request was cancelled or may go on. Nothing happens once the scheduler is disposed.</summary>
+    public void Notify()
+    {
+        lock (_lock)
+            if (!_stopping)
+                _wake.Set();
+    }
 
     public void Dispose()
     {
@@ -108,22 +115,27 @@ internal sealed class Scheduler : IDisposable
         {
             DropCancelled();
             Admit();
-            Collect();
-            if (_inPass.Count == 0)
+            if (!RunPass())
                 _wake.WaitOne();
-            else
-                RunPass();
         }
         EndAll(new ObjectDisposedException(nameof(HiggsAudioServeEngine)));
+        _prefixes.Dispose();
     }
 
-    private void RunPass()
+    // Whether there was anything to do.
+    private bool RunPass()
     {
         try
         {
+            Collect();
+            if (_inPass.Count == 0)
+                return false;
             _model.Forward(_lane, _batch);
             foreach (GenerationRequest request in _inPass)
+            {
+                KeepPrefix(request);
                 Advance(request);
+            }
         }
 #pragma warning disable CA1031 // Whatever went wrong belongs to the callers, not to this thread.
         catch (Exception problem)
@@ -132,6 +144,7 @@ internal sealed class Scheduler : IDisposable
             foreach (GenerationRequest request in _inPass)
                 Retire(request, problem);
         }
+        return true;
     }
 
     // The pass's rows: first those that speak, then pieces of prompts in order of arrival.
@@ -147,13 +160,14 @@ internal sealed class Scheduler : IDisposable
         {
             if (room <= 0)
                 break;
-            if (request.PrefilledRows < request.Prompt.Rows.Length)
+            if (request.PrefilledRows < request.Prompt.Rows.Length && !AwaitsPrefix(request))
                 room -= AddPrefill(request, room);
         }
     }
 
     private void AddStep(GenerationRequest request)
     {
+        _inPass.Add(request);
         if (request.StuckAt is { } length)
             request.Sequence!.Truncate(length);
         if (request.State.NextInput == StepInput.Audio)
@@ -161,11 +175,13 @@ internal sealed class Scheduler : IDisposable
         else
             _batch.AddText(request.Sequence!, request.State.NextToken);
         AskForLogits(request);
-        _inPass.Add(request);
+        request.RecordStep();
     }
 
     private int AddPrefill(GenerationRequest request, int room)
     {
+        _inPass.Add(request);
+        StartFromPrefix(request);
         Prompt prompt = request.Prompt;
         int first = request.PrefilledRows, count = Math.Min(room, prompt.Rows.Length - first);
         foreach (PromptRow row in prompt.Rows.AsSpan(first, count))
@@ -177,7 +193,6 @@ internal sealed class Scheduler : IDisposable
             request.StuckAt = request.Sequence.LengthAfterPadding;
             AskForLogits(request);
         }
-        _inPass.Add(request);
         return count;
     }
 
@@ -251,8 +266,10 @@ internal sealed class Scheduler : IDisposable
                     return;
                 _waiting.RemoveFirst();
                 request.Sequence = _model.CreateSequence();
+                StartFromPrefix(request);
                 _active.Add(request);
                 _reservedBytes += bytes;
+                _prefixes.TrimTo(RoomForPrefixes);
             }
         }
     }
@@ -265,6 +282,8 @@ internal sealed class Scheduler : IDisposable
                 return;
             _reservedBytes -= request.MaxRows * _bytesPerRow;
         }
+        if (problem is null)
+            KeepState(request);
         request.Sequence!.Dispose();
         request.Sequence = null;
         request.End(problem);
