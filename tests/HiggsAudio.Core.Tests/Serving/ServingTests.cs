@@ -132,7 +132,7 @@ internal sealed class ServingTests
     public void A_prompt_beyond_the_context_is_refused_with_both_lengths()
     {
         using HiggsAudioServeEngine small = NanoVoice.Load(new EngineOptions { MaxContextLength = 50, Threads = 1 });
-        Assert.That(() => small.Generate(NanoVoice.Say(new string('a', 100))), Throws.ArgumentException.With.Message.Contains("50"));
+        Assert.That(() => small.Generate(NanoVoice.Say(new string('a', 100))), Throws.TypeOf<ContextLengthException>().With.Message.Contains("50"));
     }
 
     [Test]
