@@ -79,11 +79,12 @@ public sealed partial class HiggsAudioServeEngine
     internal Message WithCodes(Message message, int index, CancellationToken cancellationToken)
     {
         PromptRowKind kind = message.Role == Message.Assistant ? PromptRowKind.AudioOut : PromptRowKind.AudioIn;
-        return message.Content.Any(content => content is AudioContent { Codes: null })
-            ? new Message(message.Role, [.. message.Content.Select(content => content is AudioContent audio
-                ? AudioContent.FromCodes(CodesOf(new PromptAudio(audio, kind, index), cancellationToken))
-                : content)]) { Recipient = message.Recipient }
-            : message;
+        if (!message.Content.Any(content => content is AudioContent { Codes: null }))
+            return message;
+        MessageContent[] encoded = [.. message.Content.Select(content => content is AudioContent audio
+            ? AudioContent.FromCodes(CodesOf(new PromptAudio(audio, kind, index), cancellationToken))
+            : content)];
+        return new Message(message.Role, encoded) { Recipient = message.Recipient };
     }
 
     /// <summary>An answer that has ended as the assistant's turn: its text without special tokens, and its audio, in order.</summary>

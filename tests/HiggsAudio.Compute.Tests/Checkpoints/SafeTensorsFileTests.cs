@@ -122,7 +122,7 @@ public class SafeTensorsFileTests
     [Test]
     public void A_problem_with_a_tensor_names_it_and_the_file()
     {
-        CheckpointException e = Assert.Throws<CheckpointException>(() => Open("{\"a.b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 0, 0, 0, 0));
+        CheckpointException e = Assert.Throws<CheckpointException>(() => Open("{\"a.b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 0, 0, 0, 0))!;
         Assert.That(e.Tensor, Is.EqualTo("a.b"));
         Assert.That(e.Path, Is.EqualTo(_folder.File("a.safetensors")));
     }

@@ -83,7 +83,7 @@ public class ShardedCheckpointTests
     [TestCase("{\"weight_map\":{\"a\":\"model.safetensors.index.json\"}}", null, "neither")]
     public void A_broken_index_is_refused(string index, string? tensor, string problem)
     {
-        CheckpointException e = Assert.Throws<CheckpointException>(() => Open(index));
+        CheckpointException e = Assert.Throws<CheckpointException>(() => Open(index))!;
         Assert.That(e.Message, Does.Contain(problem));
         Assert.That(e.Tensor, Is.EqualTo(tensor));
     }
@@ -92,7 +92,7 @@ public class ShardedCheckpointTests
     public void A_tensor_in_two_shards_is_refused_naming_both()
     {
         Shard("3.safetensors", "b", "d");
-        CheckpointException e = Assert.Throws<CheckpointException>(() => Open("""{"weight_map":{"a":"1.safetensors","d":"3.safetensors"}}"""));
+        CheckpointException e = Assert.Throws<CheckpointException>(() => Open("""{"weight_map":{"a":"1.safetensors","d":"3.safetensors"}}"""))!;
         Assert.That(e.Message, Does.Contain("1.safetensors and 3.safetensors"));
         Assert.That(e.Tensor, Is.EqualTo("b"));
     }
@@ -101,7 +101,7 @@ public class ShardedCheckpointTests
     public void A_broken_shard_is_named()
     {
         _folder.Write("2.safetensors", [1, 2, 3]);
-        CheckpointException e = Assert.Throws<CheckpointException>(() => Open("""{"weight_map":{"a":"1.safetensors","c":"2.safetensors"}}"""));
+        CheckpointException e = Assert.Throws<CheckpointException>(() => Open("""{"weight_map":{"a":"1.safetensors","c":"2.safetensors"}}"""))!;
         Assert.That(e.Path, Is.EqualTo(_folder.File("2.safetensors")));
     }
 }

@@ -92,7 +92,7 @@ public class WeightReaderTests
         reader.Vector("absent", 4);
         Weight stacked = reader.Stacked(["second", "gone"], [2, 5], 2, WeightUse.Table);
         reader.Conv1d("conv", 3, 4, 5);
-        CheckpointException e = Assert.Throws<CheckpointException>(reader.Complete);
+        CheckpointException e = Assert.Throws<CheckpointException>(reader.Complete)!;
         Assert.That((stacked.Rows, stacked.Columns), Is.EqualTo((7, 2)));
         Assert.That(e.Path, Is.EqualTo(_folder.File("a.safetensors")));
         Assert.That(e.Tensor, Is.EqualTo("linear.weight"));
@@ -136,7 +136,7 @@ public class WeightReaderTests
     {
         Add("x.a", 1);
         Add("y.a", 1);
-        CheckpointException e = Assert.Throws<CheckpointException>(() => Read(name => name[2..]));
+        CheckpointException e = Assert.Throws<CheckpointException>(() => Read(name => name[2..]))!;
         Assert.That(e.Message, Does.Contain("x.a").And.Contain("y.a").And.Contain("stored twice"));
     }
 
@@ -180,7 +180,7 @@ public class WeightReaderTests
         WeightReader reader = Read();
         foreach (string name in new[] { "v", "g", "bad", "flat" })
             reader.Conv1d(name, 4, 3, 5);
-        CheckpointException e = Assert.Throws<CheckpointException>(reader.Complete);
+        CheckpointException e = Assert.Throws<CheckpointException>(reader.Complete)!;
         Assert.That(e.Message, Does.Contain("'v.weight_g' is missing").And.Contain("'g.parametrizations.weight.original1' is missing")
             .And.Contain("'bad.weight_g' is [3, 1, 1], expected [4, 1, 1]").And.Contain("'flat.weight_g' is [4]").And.Not.Contain("left over"));
     }

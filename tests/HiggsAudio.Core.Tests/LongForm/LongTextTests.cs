@@ -49,7 +49,7 @@ internal sealed class LongTextTests
         int[] prompts = [.. spoken.Chunks.Select(c => c.Usage.PromptTokens)];
         Assert.That(prompts[1], Is.GreaterThan(prompts[0]));
         Assert.That(prompts.Max(), Is.LessThanOrEqualTo(300 - 14).And.GreaterThan(150));
-        Assert.That(() => small.SpeakLong(new string('a', 2000), Options), Throws.ArgumentException.With.Message.Contains("300"));
+        Assert.That(() => small.SpeakLong(new string('a', 2000), Options), Throws.InstanceOf<ArgumentException>().With.Message.Contains("300"));
     }
 
     private sealed class Callback(Action<SpeakProgress> report) : IProgress<SpeakProgress>

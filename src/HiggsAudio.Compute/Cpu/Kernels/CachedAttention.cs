@@ -75,8 +75,8 @@ internal static unsafe class CachedAttention<TSimd, TVector> where TSimd : struc
                 if (blocks != null)
                 {
                     int taken = Math.Min(AttentionBlock<TSimd, TVector>.MaxLanes, lanes - lane);
-                    blocks[count] = new Block { FirstRow = first, FirstLane = lane, Lanes = taken,
-                        LastSlot = LastSlot(rows, first + lane / group, first + (lane + taken - 1) / group), Hidden = hidden };
+                    int lastSlot = LastSlot(rows, first + lane / group, first + (lane + taken - 1) / group);
+                    blocks[count] = new Block { FirstRow = first, FirstLane = lane, Lanes = taken, LastSlot = lastSlot, Hidden = hidden };
                 }
         }
         return count;
