@@ -1,55 +1,126 @@
 using System.Diagnostics;
 using System.Globalization;
+using HiggsAudio.Compute;
 
 namespace HiggsAudio.Benchmarks;
 
-/// <summary>Time to first audio, and throughput for 1, 2, 4 and 8 requests at once, interleaved.</summary>
+/// <summary>Time to first audio, and throughput of 1, 2, 4 and 8 callers that ask one after the other; all interleaved.</summary>
 internal static class ServingSpeed
 {
-    public const string Usage = "serving [DIR] [--rounds N] [--frames N] [--threads N]: the nano voice, or DIR/lm and DIR/codec";
+    public const string Usage = """
+        serving [DIR] [--rounds N] [--seconds S] [--frames N] [--threads N] [--format F] [--callers 1,2,4,8] [--first-only]
+                      the nano voice, or DIR/lm and DIR/codec; S seconds for each number of callers and round; N frames of a request at most
+        """;
+
+    // About as long as a sentence of the published tokenizer, which has fewer tokens for it, is in rows.
+    private const string Text = "the weather is cold and rainy.";
 
     public static async Task<int> RunAsync(string[] args)
     {
-        string? folder = args.FirstOrDefault(a => !a.StartsWith("--", StringComparison.Ordinal) && Directory.Exists(a));
-        int rounds = int.Parse(CommandLine.Value(args, "--rounds", "5"), CultureInfo.InvariantCulture);
-        int frames = int.Parse(CommandLine.Value(args, "--frames", "60"), CultureInfo.InvariantCulture);
-        var engineOptions = new EngineOptions { Threads = int.Parse(CommandLine.Value(args, "--threads", "0"), CultureInfo.InvariantCulture) };
+        int Number(string name, string otherwise) => int.Parse(CommandLine.Value(args, name, otherwise), CultureInfo.InvariantCulture);
+        string? folder = args.Skip(1).FirstOrDefault(a => !a.StartsWith("--", StringComparison.Ordinal) && Directory.Exists(a));
+        (int rounds, int seconds, int frames, int threads) = (Number("--rounds", "5"), Number("--seconds", "5"), Number("--frames", "100"), Number("--threads", "0"));
+        int[] callers = [.. CommandLine.Value(args, "--callers", "1,2,4,8").Split(',').Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
+        var engineOptions = new EngineOptions { Threads = threads, WeightFormat = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", nameof(WeightFormat.AsStored))) };
+        MachineLine.Print(threads);
+        var clock = Stopwatch.StartNew();
         using HiggsAudioServeEngine engine = folder is null
             ? NanoVoice.Load(engineOptions)
             : HiggsAudioServeEngine.Load(Path.Combine(folder, "lm"), Path.Combine(folder, "codec"), engineOptions);
-        var options = new GenerationOptions { ForceAudioGeneration = true, MaxNewTokens = frames, Temperature = 1, TopP = 1, Seed = 1 };
-        var first = new List<double>();
-        int[] requests = [1, 2, 4, 8];
-        var speeds = requests.ToDictionary(n => n, _ => new List<double>());
-        await TimeToFirstAudioAsync(engine, options);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder ?? "nano voice"}, {engineOptions.WeightFormat}, loaded in {clock.Elapsed.TotalSeconds:0.0} s; {rounds} rounds, medians (lowest to highest)"));
+
+        var options = new GenerationOptions { ForceAudioGeneration = true, StopAtAudioEnd = true, MaxNewTokens = frames };
+        Start[] starts = Starts(engine);
+        foreach (Start start in starts)
+            await FirstAudioAsync(engine, start, options);
         for (int round = 0; round < rounds; round++)
         {
-            first.Add(await TimeToFirstAudioAsync(engine, options));
-            foreach (int n in requests)
-                speeds[n].Add(await FramesPerSecondAsync(engine, options, n));
+            foreach (Start start in starts)
+                start.Seconds.Add(await FirstAudioAsync(engine, start, options));
         }
-        Console.WriteLine($"time to first audio   {Median(first) * 1000:0} ms (median of {rounds})");
-        foreach (int n in requests)
-            Console.WriteLine($"{n} request(s)          {Median(speeds[n]):0.0} frames/s, {Median(speeds[n]) / engine.Codec.FrameRate:0.00} s of audio a second, {Median(speeds[n]) / Median(speeds[1]):0.00} x one");
+        foreach (Start start in starts)
+            Console.WriteLine($"first audio, {start.Name,-42} {Milliseconds(start.Seconds)}");
+        if (args.Contains("--first-only"))
+            return 0;
+
+        var speeds = callers.ToDictionary(n => n, _ => new List<double>());
+        for (int round = 0; round < rounds; round++)
+            foreach (int n in callers)
+                speeds[n].Add(await FramesPerSecondAsync(engine, options, n, TimeSpan.FromSeconds(seconds)));
+        foreach (int n in callers)
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{n} at once: {Median(speeds[n]),6:0.0} frames/s ({speeds[n].Min():0.0} to {speeds[n].Max():0.0}), {Median(speeds[n]) / engine.Codec.FrameRate:0.00} s of sound a second, " +
+                $"{Median(speeds[n]) / Median(speeds[callers[0]]):0.00} x {callers[0]}"));
         return 0;
     }
 
-    private static async Task<double> TimeToFirstAudioAsync(HiggsAudioServeEngine engine, GenerationOptions options)
+    private sealed record Start(string Name, ChatMLSample Sample, StreamOptions Streaming, bool Prepared)
     {
-        var clock = Stopwatch.StartNew();
-        await foreach (HiggsAudioStreamerDelta delta in engine.GenerateDeltaStreamAsync(NanoVoice.Say("the weather is cold and rainy today."), options))
-            if (!delta.Audio.IsEmpty)
-                break;
-        return clock.Elapsed.TotalSeconds;
+        public List<double> Seconds { get; } = [];
     }
 
-    private static async Task<double> FramesPerSecondAsync(HiggsAudioServeEngine engine, GenerationOptions options, int requests)
+    private static Start[] Starts(HiggsAudioServeEngine engine)
     {
-        var clock = Stopwatch.StartNew();
-        HiggsAudioResponse[] answers = await Task.WhenAll(Enumerable.Range(0, requests).Select(i =>
-            engine.GenerateAsync(NanoVoice.Say("the weather is cold and rainy today."), options with { Seed = i })));
-        return answers.Sum(a => a.AudioCodes?.Frames ?? 0) / clock.Elapsed.TotalSeconds;
+        var low = new StreamOptions { Sound = new CodecStreamOptions { FirstChunkFrames = 4, LowLatencyStart = true } };
+        var random = new Random(1);
+        int voiceFrames = (int)(10 * engine.Codec.FrameRate);
+        Voice voice = Voice.FromCodes(new AudioCodes(engine.Codec.Codebooks, [.. Enumerable.Range(0, engine.Codec.Codebooks * voiceFrames).Select(_ => random.Next(engine.Codec.CodebookSize))], engine.Codec.FrameRate),
+            engine.Codec, string.Concat(Enumerable.Repeat(Text + " ", 5)), "voice");
+        return
+        [
+            new("default chunks", NanoVoice.Say(Text), new StreamOptions(), true),
+            new("LowLatencyStart, first chunk of 4 frames", NanoVoice.Say(Text), low, true),
+            new("a voice of 10 s, not prepared", voice.Say(Text), low, false),
+            new("a voice of 10 s, prepared", voice.Say(Text), low, true),
+        ];
     }
+
+    // What is not prepared gets another scene each time, so that nothing of it is known.
+    private static async Task<double> FirstAudioAsync(HiggsAudioServeEngine engine, Start start, GenerationOptions options)
+    {
+        ChatMLSample sample = start.Prepared ? start.Sample : new ChatMLSample([new Message("system", $"{Guid.NewGuid()}"), .. start.Sample.Messages]);
+        var clock = Stopwatch.StartNew();
+        await foreach (HiggsAudioStreamerDelta delta in engine.GenerateDeltaStreamAsync(sample, options with { Seed = 1 }, start.Streaming))
+            if (!delta.Audio.IsEmpty)
+                break;
+        double seconds = clock.Elapsed.TotalSeconds;
+        while (engine.ActiveRequests > 0)
+            await Task.Delay(1);
+        return seconds;
+    }
+
+    // Callers that ask again when their answer has ended; what they hear after a first second counts.
+    private static async Task<double> FramesPerSecondAsync(HiggsAudioServeEngine engine, GenerationOptions options, int callers, TimeSpan time)
+    {
+        var clock = new Stopwatch();
+        long frames = 0;
+        using var end = new CancellationTokenSource();
+        Task[] work = [.. Enumerable.Range(0, callers).Select(i => Task.Run(() => CallAsync(i)))];
+        await Task.Delay(1000);
+        long before = Interlocked.Read(ref frames);
+        clock.Start();
+        await Task.Delay(time);
+        double speed = (Interlocked.Read(ref frames) - before) / clock.Elapsed.TotalSeconds;
+        await end.CancelAsync();
+        await Task.WhenAll(work);
+        return speed;
+
+        async Task CallAsync(int caller)
+        {
+            for (int i = 0; !end.IsCancellationRequested; i++)
+                try
+                {
+                    await foreach (HiggsAudioStreamerDelta delta in engine.GenerateDeltaStreamAsync(NanoVoice.Say(Text), options with { Seed = 1000 * caller + i }, cancellationToken: end.Token))
+                        Interlocked.Add(ref frames, delta.AudioCodes?.Frames ?? 0);
+                }
+                catch (OperationCanceledException)
+                {
+                }
+        }
+    }
+
+    private static string Milliseconds(List<double> seconds) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Median(seconds) * 1000:0} ms ({seconds.Min() * 1000:0} to {seconds.Max() * 1000:0})");
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 }

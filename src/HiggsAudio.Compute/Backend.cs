@@ -10,6 +10,9 @@ public abstract partial class Backend : IDisposable
     /// <summary>The device of this lane.</summary>
     public abstract Device Device { get; }
 
+    /// <summary>Bytes of scratch memory that the lane holds, in use or kept for later; 0 where it is not known.</summary>
+    public virtual long ScratchBytes => 0;
+
     /// <summary>Called with every named intermediate result: compares a run with a dump of another one. Null in normal use.</summary>
     public Action<string, int, Matrix>? Observer { get; set; }
 

@@ -30,6 +30,9 @@ public abstract class Device : IDisposable
     /// <summary>Bytes of memory that the device's caches hold together, shared memory counted once.</summary>
     public abstract long KvCacheBytes { get; }
 
+    /// <summary>Bytes of scratch memory that the device's lanes hold together; 0 where it is not known.</summary>
+    public virtual long ScratchBytes => 0;
+
     /// <summary>Makes the empty cache of one sequence.</summary>
     public abstract KvCache CreateKvCache(KvCacheShape shape);
 

@@ -57,6 +57,9 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     /// <summary>Bytes of memory of all caches together.</summary>
     internal long NativeKvCacheBytes => _device.KvCacheBytes;
 
+    /// <summary>Bytes of scratch memory of all lanes together: the scheduler's and the codec's.</summary>
+    internal long NativeScratchBytes => _device.ScratchBytes;
+
     /// <summary>Loads an engine from local folders. The model's file is memory-mapped, so that this takes little time and memory.</summary>
     /// <param name="modelFolder">The language model (bosonai/higgs-audio-v2-generation-3B-base), either layout, with its tokenizer.json.</param>
     /// <param name="codecFolder">The codec (bosonai/higgs-audio-v2-tokenizer), either layout.</param>

@@ -11,8 +11,7 @@ namespace HiggsAudio;
 /// </summary>
 /// <remarks>
 /// Memory beside the weights, for the published codec: encoding holds about 10 MB per second of the clip, as the semantic model hears all
-/// of it at once; decoding at most 0.1 GB, whatever the length. It is kept for the
-/// next call, per concurrent caller.
+/// of it at once; decoding at most 0.1 GB, whatever the length. Per concurrent caller; of it at most 0.27 GB are kept for later calls.
 /// </remarks>
 public sealed class AudioCodec : IDisposable
 {

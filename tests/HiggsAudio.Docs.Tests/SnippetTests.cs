@@ -29,11 +29,32 @@ internal sealed partial class SnippetTests
         from match in Block().Matches(File.ReadAllText(page)).Select((m, i) => (Code: m.Groups[1].Value, Number: i + 1))
         select new TestCaseData(match.Code).SetArgDisplayNames(Path.GetRelativePath(Golden.Repository, page), $"sample {match.Number}");
 
+    // What LINQPad adds to every object.
+    private const string Dump = "public static class Linqpad { public static T Dump<T>(this T value, string? heading = null) => value; }";
+
+    private static IEnumerable<TestCaseData> Queries() =>
+        Directory.EnumerateFiles(Path.Combine(Golden.Repository, "samples", "LinqPad"), "*.linq").Order(StringComparer.Ordinal)
+            .Select(path => new TestCaseData(path).SetArgDisplayNames(Path.GetFileName(path)));
+
+    [TestCaseSource(nameof(Queries))]
+    public void A_LINQPad_query_compiles(string path)
+    {
+        string text = File.ReadAllText(path);
+        const string End = "</Query>";
+        int code = text.IndexOf(End, StringComparison.Ordinal) + End.Length;
+        var query = System.Xml.Linq.XElement.Parse(text[..code]);
+        Assert.That(query.Attribute("Kind")?.Value, Is.EqualTo("Statements"));
+        string usings = string.Concat(query.Elements("Namespace").Select(name => $"using {name.Value};\n"));
+        AssertCompiles($"#nullable enable annotations\n{usings}{text[code..]}", $"#nullable enable annotations\n{Dump}");
+    }
+
     [TestCaseSource(nameof(Snippets))]
-    public void A_sample_compiles(string code)
+    public void A_sample_compiles(string code) => AssertCompiles(code);
+
+    private static void AssertCompiles(params string[] code)
     {
         var compilation = CSharpCompilation.Create("Snippet",
-            [CSharpSyntaxTree.ParseText(ImplicitUsings), CSharpSyntaxTree.ParseText(code)],
+            [CSharpSyntaxTree.ParseText(ImplicitUsings), .. code.Select(part => CSharpSyntaxTree.ParseText(part))],
             ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Select(path => MetadataReference.CreateFromFile(path)),
             new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable));
         Assert.That(compilation.GetDiagnostics().Where(d => d.Severity >= DiagnosticSeverity.Warning).Select(d => d.ToString()), Is.Empty);

@@ -4,7 +4,8 @@ namespace HiggsAudio.Compute.Cpu;
 /// Scratch memory of one lane: a stack in blocks that never move. It keeps what it has grown to; when it is empty again, several blocks
 /// are replaced by one that would have been enough.
 /// </summary>
-internal sealed unsafe class CpuArena : IDisposable
+/// <param name="count">Told how much is held; null if nobody wants to know.</param>
+internal sealed unsafe class CpuArena(CpuScratchCount? count = null) : IDisposable
 {
     private const int OffsetBits = 44;
     private const long FirstBlock = 1 << 20;
@@ -20,16 +21,7 @@ internal sealed unsafe class CpuArena : IDisposable
     public long Mark => (long)_block << OffsetBits | _offset;
 
     /// <summary>Bytes held.</summary>
-    public long Bytes
-    {
-        get
-        {
-            long bytes = 0;
-            foreach ((_, long size) in _blocks)
-                bytes += size;
-            return bytes;
-        }
-    }
+    public long Bytes { get; private set; }
 
     /// <summary>Memory for some floats, aligned to 64 bytes, undefined.</summary>
     public float* Allocate(long count)
@@ -56,6 +48,7 @@ internal sealed unsafe class CpuArena : IDisposable
         foreach ((nint data, _) in _blocks)
             CpuMemory.Free((void*)data);
         _blocks.Clear();
+        Count(-Bytes);
         Release(0);
     }
 
@@ -74,5 +67,22 @@ internal sealed unsafe class CpuArena : IDisposable
         long size = Math.Max(Math.Max(bytes, held), FirstBlock);
         _blocks.Add(((nint)CpuMemory.Allocate(size), size));
         (_block, _offset) = (_blocks.Count - 1, 0);
+        Count(size);
     }
+
+    private void Count(long bytes)
+    {
+        Bytes += bytes;
+        count?.Add(bytes);
+    }
+}
+
+/// <summary>How much scratch memory the lanes of a device hold together. Thread-safe.</summary>
+internal sealed class CpuScratchCount
+{
+    private long _bytes;
+
+    public long Bytes => Interlocked.Read(ref _bytes);
+
+    public void Add(long bytes) => Interlocked.Add(ref _bytes, bytes);
 }

@@ -5,9 +5,11 @@ namespace HiggsAudio.Compute.Cpu;
 /// <summary>One lane of a <see cref="CpuDevice"/>: scratch memory of its own, the device's threads shared with the other lanes.</summary>
 internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
 {
-    private readonly CpuArena _arena = new();
+    private readonly CpuArena _arena = new(device.Scratch);
 
     public override Device Device => device;
+
+    public override long ScratchBytes => _arena.Bytes;
 
     private CpuThreads Threads => device.Threads;
 

@@ -22,6 +22,9 @@ public sealed unsafe class CpuDevice : Device
 
     internal CpuThreads Threads { get; }
 
+    /// <summary>What the lanes hold.</summary>
+    internal CpuScratchCount Scratch { get; } = new();
+
     /// <inheritdoc/>
     /// <remarks>One tensor of 32-bit floats or bfloat16 that is wanted as stored stays in its file.</remarks>
     public override Weight CreateWeight(ReadOnlySpan<CheckpointTensor> parts, int rows, int columns, WeightUse use, WeightFormat format = WeightFormat.AsStored)
@@ -57,6 +60,9 @@ public sealed unsafe class CpuDevice : Device
 
     /// <inheritdoc/>
     public override long KvCacheBytes => _cacheMemory.Bytes;
+
+    /// <inheritdoc/>
+    public override long ScratchBytes => Scratch.Bytes;
 
     /// <inheritdoc/>
     public override KvCache CreateKvCache(KvCacheShape shape) => new CpuKvCache(shape, _cacheMemory);

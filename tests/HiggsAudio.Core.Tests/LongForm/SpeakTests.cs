@@ -130,6 +130,17 @@ internal sealed class SpeakTests
         Assert.That(spoken.Chunks[1].Usage.PromptTokens, Is.EqualTo(spoken.Chunks[0].Usage.PromptTokens), "the first chunk is not context of the second");
     }
 
+    [Test]
+    public async Task A_chunk_without_sound_says_so()
+    {
+        // The model begins its answer with the token that begins audio, which ends it here.
+        SpeakOptions options = Options with { Generation = Options.Generation with { ForceAudioGeneration = false, StopStrings = ["<|audio_out_bos|>"] } };
+        SpeakResponse spoken = await Engine.SpeakLongAsync("Good morning. How are you?", options);
+        Assert.That(spoken.Chunks.Select(c => c.FinishReason), Is.EqualTo(new[] { FinishReason.NoAudio, FinishReason.NoAudio }));
+        Assert.That(spoken.FinishReason, Is.EqualTo(FinishReason.NoAudio));
+        Assert.That((spoken.Audio, spoken.AudioCodes), Is.EqualTo(((Waveform?)null, (AudioCodes?)null)));
+    }
+
     [TestCase(1, null)]
     [TestCase(1, -20)]
     [TestCase(2, null)]

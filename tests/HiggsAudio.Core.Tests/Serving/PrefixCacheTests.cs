@@ -1,3 +1,4 @@
+using HiggsAudio.Compute;
 using NUnit.Framework;
 
 namespace HiggsAudio.Core.Tests.Serving;
@@ -7,8 +8,9 @@ internal sealed class PrefixCacheTests
 {
     internal static readonly GenerationOptions Greedy = new() { Temperature = 0, RasWinLen = null, ForceAudioGeneration = true, MaxNewTokens = 24 };
 
-    internal static HiggsAudioServeEngine NewEngine(long prefixBytes = 256 << 20, long bytes = 4L << 30, int prefillChunk = 128) =>
-        NanoVoice.Load(new EngineOptions { Threads = 1, PrefixCacheBytes = prefixBytes, KvCacheBytes = bytes, PrefillChunk = prefillChunk });
+    internal static HiggsAudioServeEngine NewEngine(long prefixBytes = 256 << 20, long bytes = 4L << 30, int prefillChunk = 128,
+        WeightFormat format = WeightFormat.AsStored) =>
+        NanoVoice.Load(new EngineOptions { Threads = 1, PrefixCacheBytes = prefixBytes, KvCacheBytes = bytes, PrefillChunk = prefillChunk, WeightFormat = format });
 
     /// <summary>A voice of random codes: what it sounds like does not matter here.</summary>
     internal static Voice RandomVoice(AudioCodec codec, int seed, int frames = 40)
@@ -25,12 +27,19 @@ internal sealed class PrefixCacheTests
         Assert.That(actual.Audio?.Samples.ToArray(), Is.EqualTo(expected.Audio?.Samples.ToArray()));
     }
 
-    [TestCase(1)]
-    [TestCase(7)]
-    [TestCase(512)]
-    public void An_answer_from_a_kept_beginning_is_the_same_to_the_bit(int prefillChunk)
+    [TestCase(1, WeightFormat.AsStored)]
+    [TestCase(7, WeightFormat.AsStored)]
+    [TestCase(512, WeightFormat.AsStored)]
+    [TestCase(7, WeightFormat.Float32)]
+    [TestCase(1, WeightFormat.Int8)]
+    [TestCase(7, WeightFormat.Int8)]
+    [TestCase(512, WeightFormat.Int8)]
+    [TestCase(1, WeightFormat.Int4)]
+    [TestCase(7, WeightFormat.Int4)]
+    [TestCase(512, WeightFormat.Int4)]
+    public void An_answer_from_a_kept_beginning_is_the_same_to_the_bit(int prefillChunk, WeightFormat format)
     {
-        using HiggsAudioServeEngine with = NewEngine(prefillChunk: prefillChunk), without = NewEngine(prefixBytes: 0);
+        using HiggsAudioServeEngine with = NewEngine(prefillChunk: prefillChunk, format: format), without = NewEngine(prefixBytes: 0, format: format);
         GenerationOptions[] all = [Greedy, Greedy with { Temperature = 0.9f, RasWinLen = 7, Seed = 3 }, Greedy with { ForceAudioGeneration = false, Temperature = 1, Seed = 4 }];
         Voice[] voices = [RandomVoice(with.Codec, 1), RandomVoice(with.Codec, 2)];
         for (int i = 0; i < 12; i++)
@@ -68,6 +77,18 @@ internal sealed class PrefixCacheTests
         HiggsAudioResponse[] together = await Task.WhenAll(samples.Select(sample => engine.GenerateAsync(sample, Greedy)));
         Assert.That(together.Select(r => r.AudioCodes), Is.EqualTo(samples.Select(sample => without.Generate(sample, Greedy).AudioCodes)));
         Assert.That(together.Count(r => r.Usage.CachedTokens > 200), Is.EqualTo(5));
+    }
+
+    [TestCase(WeightFormat.Int8)]
+    [TestCase(WeightFormat.Int4)]
+    public async Task Quantized_requests_together_and_from_kept_beginnings_answer_as_each_would_alone(WeightFormat format)
+    {
+        using HiggsAudioServeEngine together = NewEngine(format: format), alone = NewEngine(prefixBytes: 0, format: format);
+        Voice[] voices = [RandomVoice(together.Codec, 1), RandomVoice(together.Codec, 2)];
+        ChatMLSample[] samples = [.. Enumerable.Range(0, 8).Select(i => voices[i % 2].Say($"{i} is a number."))];
+        HiggsAudioResponse[] answers = await Task.WhenAll(samples.Select(sample => together.GenerateAsync(sample, Greedy)));
+        Assert.That(answers.Select(r => r.AudioCodes), Is.EqualTo(samples.Select(sample => alone.Generate(sample, Greedy).AudioCodes)));
+        Assert.That(answers.Count(r => r.Usage.CachedTokens > 50), Is.AtLeast(6), "each voice is computed once");
     }
 
     [Test]
