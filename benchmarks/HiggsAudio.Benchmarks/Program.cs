@@ -8,6 +8,8 @@ switch (args.FirstOrDefault())
         return MakeCheckpoint.Run(args.AsSpan(1));
     case "true-size":
         return TrueSize.Run(args.AsSpan(1));
+    case "formats" when args.Length > 1:
+        return FormatSpeed.Run(args.AsSpan(1));
     case "soak":
         return await Soak.RunAsync(args);
     case "serving":
@@ -17,6 +19,7 @@ switch (args.FirstOrDefault())
             Commands:
               {MakeCheckpoint.Usage}
               {TrueSize.Usage}
+              {FormatSpeed.Usage}
               {ServingSpeed.Usage}
               {Soak.Usage}
               anything else goes to BenchmarkDotNet, for example --list flat or --filter '*'

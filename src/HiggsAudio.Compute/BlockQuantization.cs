@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using HiggsAudio.Compute.Cpu;
+using HiggsAudio.Compute.Cpu.Kernels;
 
 namespace HiggsAudio.Compute;
 
@@ -19,31 +20,24 @@ internal static class BlockQuantization
     // Adding it to a small number leaves the number, rounded to even, in the lowest bits.
     private const float Rounder = 12582912;
 
-    // Codes that the value of the largest magnitude is brought to; one beyond the range is cut off, and the other 31 gain resolution.
-    private static ReadOnlySpan<float> Levels => [-8, -7, -7.5f, -8.5f, -9, -9.5f, -6.5f, 7, 7.5f];
-
     public static bool IsQuantized(WeightFormat format) => format is WeightFormat.Int8 or WeightFormat.Int4;
 
     public static int Offset(WeightFormat format) => format == WeightFormat.Int8 ? Int8Offset : Int4Offset;
 
-    /// <summary>Quantizes a block of a weight.</summary>
+    /// <summary>Quantizes a block of a weight: what <see cref="QuantizedPanels"/> does to many at once.</summary>
     /// <param name="format">Int8 or Int4.</param>
     /// <param name="values">32 values.</param>
     /// <param name="codes">32 codes: 1 to 255, or 0 to 15.</param>
     /// <returns>The scale, bfloat16. Not a number if a value is not finite.</returns>
-    public static ushort Quantize(WeightFormat format, ReadOnlySpan<float> values, Span<byte> codes)
+    public static unsafe ushort Quantize(WeightFormat format, ReadOnlySpan<float> values, Span<byte> codes)
     {
-        Vector512<float> a = Vector512.Create(values), b = Vector512.Create(values[16..]);
-        bool eight = format == WeightFormat.Int8;
-        int offset = Offset(format);
-        float largest = Largest(a, b), scale = largest / 127;
-        if (!float.IsFinite(largest))
-            scale = float.NaN;
-        else if (!eight)
-            scale = Int4Scale(a, b, largest);
-        ushort bits = BFloat16.Round(scale);
-        Codes(a, b, Inverse(BFloat16.ToSingle(bits)), eight ? -127 : -8, eight ? 127 : 7, Vector256.Create((byte)offset)).CopyTo(codes);
-        return bits;
+        float* words = stackalloc float[Size];
+        float scale;
+        fixed (float* from = values[..Size])
+            BlockQuantizer<Simd32, float>.Quantize(format == WeightFormat.Int8, from, 1, &scale, words);
+        for (int i = 0; i < Size; i++)
+            codes[i] = (byte)(BitConverter.SingleToInt32Bits(words[i]) + Offset(format));
+        return BFloat16.Round(scale);
     }
 
     /// <summary>Quantizes 32 values that a weight is multiplied with: to −127 … 127.</summary>
@@ -69,8 +63,6 @@ internal static class BlockQuantization
         return MathF.Max(MathF.Max(e[0], e[1]), MathF.Max(e[2], e[3]));
     }
 
-    private static float Inverse(float scale) => 1 / scale is var inverse && float.IsFinite(inverse) ? inverse : 0;
-
     // Rounds to codes; values that are not finite give any code.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Codes(Vector512<float> a, Vector512<float> b, float inverse, float lowest, float highest, Vector256<byte> offset)
@@ -85,33 +77,4 @@ internal static class BlockQuantization
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Round(Vector512<float> values, float inverse, float lowest, float highest) =>
         Vector512.MinNative(Vector512.MaxNative(values * Vector512.Create(inverse), Vector512.Create(lowest)), Vector512.Create(highest)) + Vector512.Create(Rounder);
-
-    // For several scales, the codes they give; for these codes, the scale of the least squares; of those, the one with the least error.
-    private static float Int4Scale(Vector512<float> a, Vector512<float> b, float largest)
-    {
-        float sign = Vector512.EqualsAny(a, Vector512.Create(largest)) || Vector512.EqualsAny(b, Vector512.Create(largest)) ? 1 : -1;
-        Vector512<float> rounder = Vector512.Create(Rounder), size = Vector512.Create(Inverse(largest));
-        (a, b) = (a * size, b * size);                                            // -1 to 1
-        float best = 0, bestScale = 0;
-        foreach (float level in Levels)
-        {
-            float inverse = level * sign;
-            Vector512<float> p = Round(a, inverse, -8, 7) - rounder, q = Round(b, inverse, -8, 7) - rounder;
-            float products = Sum(a * p + b * q), squares = Sum(p * p + q * q);
-            // The error is Σx² − (Σxq)² / Σq².
-            float gain = products / squares * products;
-            if (gain > best)
-                (best, bestScale) = (gain, products / squares);
-        }
-        return bestScale * largest;
-    }
-
-    // In the same order on all processors.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Sum(Vector512<float> v)
-    {
-        Vector256<float> d = v.GetLower() + v.GetUpper();
-        Vector128<float> e = d.GetLower() + d.GetUpper();
-        return e[0] + e[2] + (e[1] + e[3]);
-    }
 }

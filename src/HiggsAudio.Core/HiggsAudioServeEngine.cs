@@ -54,6 +54,12 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     /// <summary>Bytes of <see cref="EngineOptions.KvCacheBytes"/> that are kept for later requests and for conversations; given up where requests need them.</summary>
     public long PrefixCacheBytesInUse => _scheduler.PrefixBytes;
 
+    /// <summary>The language model.</summary>
+    internal HiggsAudioModel Model => _model;
+
+    /// <summary>A lane of the engine's device.</summary>
+    internal Backend CreateLane() => _device.CreateLane();
+
     /// <summary>Bytes of memory of all caches together.</summary>
     internal long NativeKvCacheBytes => _device.KvCacheBytes;
 
@@ -99,7 +105,8 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
             Report("model", 0);
             HiggsAudioConfig config = HiggsAudioConfig.Load(modelFolder);
             checkpoint = Checkpoint.Open(modelFolder);
-            HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, new QuantizationPlan(options.WeightFormat, options.WeightFormatOverrides));
+            HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, new QuantizationPlan(options.WeightFormat, options.WeightFormatOverrides),
+                part => Report("model", part));
             CheckThatTheyBelongTogether(model.Config, codec, modelFolder, codecFolder);
             Report("model", 1);
             return new HiggsAudioServeEngine(device, checkpoint, model, codec, tokenizer, options);

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using HiggsAudio.Compute.Cpu;
+using Microsoft.Win32.SafeHandles;
 
 namespace HiggsAudio.Compute.Checkpoints;
 
@@ -55,6 +57,20 @@ public sealed unsafe class CheckpointTensor
             ObjectDisposedException.ThrowIf(_owner is { IsClosed: true }, this);
             return (nint)_data;
         }
+    }
+
+    /// <summary>Says that all of it will be read soon.</summary>
+    internal void Expect()
+    {
+        if (_owner is SafeMemoryMappedViewHandle { IsClosed: false })
+            CpuMemory.Expect(_data, ByteLength);
+    }
+
+    /// <summary>Says that it will not be read soon: its part of a mapped file need not stay in memory.</summary>
+    internal void Forget()
+    {
+        if (_owner is SafeMemoryMappedViewHandle { IsClosed: false })
+            CpuMemory.Forget(_data, ByteLength);
     }
 
     /// <summary>Bytes of one element.</summary>

@@ -33,13 +33,15 @@ public sealed class WeightReader
     /// <param name="device">Where the weights go.</param>
     /// <param name="canonicalName">Maps a stored name to the name the modules ask for; null to skip the tensor on purpose.</param>
     /// <param name="formatOf">The format of a linear weight or table by its canonical name, unless a call says otherwise.</param>
-    public WeightReader(Checkpoint checkpoint, Device device, Func<string, string?>? canonicalName, Func<string, WeightFormat> formatOf)
+    /// <param name="progress">Told after every weight the part of the wanted bytes that is done, from 0 to 1; it may throw, to end the work.</param>
+    public WeightReader(Checkpoint checkpoint, Device device, Func<string, string?>? canonicalName, Func<string, WeightFormat> formatOf,
+        Action<double>? progress = null)
     {
         var tensors = new Dictionary<string, CheckpointTensor>(checkpoint.Tensors.Count);
         foreach ((string name, CheckpointTensor tensor) in checkpoint.Tensors)
             if ((canonicalName is null ? name : canonicalName(name)) is { } canonical && !tensors.TryAdd(canonical, tensor))
                 throw new CheckpointException(checkpoint.Path, name, $"is stored twice: '{tensors[canonical].Name}' is the same tensor");
-        _shared = new Shared(checkpoint.Path, tensors, device, formatOf);
+        _shared = new Shared(checkpoint.Path, tensors, device, formatOf, progress);
         _prefix = "";
     }
 
@@ -93,9 +95,11 @@ public sealed class WeightReader
         int total = 0;
         for (int i = 0; i < names.Length; i++, total += rows[i - 1])
             parts[i] = Find(names[i], [rows[i], columns]);
-        return parts.Contains(null)
-            ? new MissingWeight(total, columns)
-            : _shared.Device.CreateWeight(parts!, total, columns, use, format ?? _shared.FormatOf(_prefix + names[0]));
+        if (parts.Contains(null))
+            return new MissingWeight(total, columns);
+        Weight weight = _shared.Device.CreateWeight(parts!, total, columns, use, format ?? _shared.FormatOf(_prefix + names[0]));
+        _shared.Count(parts!);
+        return weight;
     }
 
     /// <summary>A vector by its whole name; any shape with <paramref name="length"/> values whose other dimensions are 1.</summary>
@@ -201,7 +205,7 @@ public sealed class WeightReader
         foreach ((string gain, string direction) in WeightNormNames)
             if (Has($"{name}.{gain}") || Has($"{name}.{direction}"))
                 return Folded($"{name}.{gain}", $"{name}.{direction}", shape);
-        return Find($"{name}.weight", shape)?.ToFloats();
+        return Find($"{name}.weight", shape) is { } tensor ? Values(tensor) : null;
     }
 
     // w = g * v / |v|, the norm over the dimensions in which g is 1.
@@ -223,7 +227,15 @@ public sealed class WeightReader
             Misshaped(gain, [shape[0], 1, 1], 0, 0);
             return null;
         }
-        return direction is null ? null : FoldWeightNorm(gain.ToFloats(), direction.ToFloats(), shape, kept);
+        return direction is null ? null : FoldWeightNorm(Values(gain), Values(direction), shape, kept);
+    }
+
+    // A copy: the file's own pages are not needed any more.
+    private static float[] Values(CheckpointTensor tensor)
+    {
+        float[] values = tensor.ToFloats();
+        tensor.Forget();
+        return values;
     }
 
     private static float[] FoldWeightNorm(float[] gain, float[] values, ReadOnlySpan<int> shape, int kept)
@@ -296,8 +308,18 @@ public sealed class WeightReader
 
     private sealed class MissingWeight(int rows, int columns) : Weight(rows, columns, WeightFormat.AsStored);
 
-    private sealed record Shared(string Path, Dictionary<string, CheckpointTensor> Tensors, Device Device, Func<string, WeightFormat> FormatOf)
+    private sealed record Shared(string Path, Dictionary<string, CheckpointTensor> Tensors, Device Device, Func<string, WeightFormat> FormatOf, Action<double>? Progress)
     {
+        private readonly long _all = Tensors.Values.Sum(tensor => tensor.ByteLength);
+        private long _done;
+
+        public void Count(ReadOnlySpan<CheckpointTensor> parts)
+        {
+            foreach (CheckpointTensor part in parts)
+                _done += part.ByteLength;
+            Progress?.Invoke((double)_done / _all);
+        }
+
         public HashSet<string> Used { get; } = [];
 
         public List<(string Tensor, string Text)> Problems { get; } = [];

@@ -33,19 +33,21 @@ public sealed unsafe class CpuDevice : Device
         foreach (CheckpointTensor part in parts)
             count += part.Count;
         CheckCount(count, rows, columns);
-        if (BlockQuantization.IsQuantized(format))
-        {
-            if (use == WeightUse.Linear)
-                return Quantize(new TensorSource(parts.ToArray()), rows, columns, format);
+        if (BlockQuantization.IsQuantized(format) && use != WeightUse.Linear)
             format = WeightFormat.AsStored;
-        }
         WeightFormat stored = FormatOf(parts);
         bool asStored = format == WeightFormat.AsStored || use == WeightUse.Table && format == stored;
         if (asStored && parts.Length == 1 && stored != WeightFormat.AsStored && use != WeightUse.Vector)
             return Keep(new CpuWeight(rows, columns, stored, WeightLayout.Rows, (void*)parts[0].Address), null);
         if (format == WeightFormat.AsStored)
             format = stored;
-        return Make(new TensorSource(parts.ToArray()), rows, columns, use, format);
+        var source = new TensorSource(parts.ToArray());
+        foreach (CheckpointTensor part in parts)
+            part.Expect();
+        CpuWeight weight = BlockQuantization.IsQuantized(format) ? Quantize(source, rows, columns, format) : Make(source, rows, columns, use, format);
+        foreach (CheckpointTensor part in parts)
+            part.Forget();
+        return weight;
     }
 
     /// <inheritdoc/>

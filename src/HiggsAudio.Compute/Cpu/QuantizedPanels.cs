@@ -1,4 +1,6 @@
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using HiggsAudio.Compute.Cpu.Kernels;
 
 namespace HiggsAudio.Compute.Cpu;
 
@@ -13,7 +15,7 @@ internal static unsafe class QuantizedPanels
     /// <summary>Outputs of a panel, inputs that belong together, bytes of their scales.</summary>
     public const int Outputs = 16, Inputs = 64, ScaleBytes = Outputs * sizeof(uint);
 
-    private const int PieceInputs = 256;
+    private const int PieceInputs = 512;
 
     /// <summary>Bytes of the codes of a block.</summary>
     public static int BlockBytes(WeightFormat format) => Outputs * BlockQuantization.Size / (format == WeightFormat.Int8 ? 1 : 2);
@@ -37,41 +39,76 @@ internal static unsafe class QuantizedPanels
     {
         private readonly byte* _data = data;
 
+        [SkipLocalsInit]
         public void Execute(int panel)
         {
-            Span<float> piece = stackalloc float[Outputs * PieceInputs];
+            float* piece = stackalloc float[Outputs * PieceInputs], group = stackalloc float[Outputs * Inputs];
             int first = panel * Outputs, outputs = Math.Min(Outputs, rows - first);
             byte* to = _data + panel * PanelBytes(format, columns);
             for (int start = 0; start < columns; start += PieceInputs)
             {
                 int count = Math.Min(PieceInputs, columns - start);
                 if (count < PieceInputs || outputs < Outputs)
-                    piece.Clear();
+                    new Span<float>(piece, Outputs * PieceInputs).Clear();
                 for (int output = 0; output < outputs; output++)
-                    source.Read((long)(first + output) * columns + start, piece.Slice(output * PieceInputs, count));
+                    source.Read((long)(first + output) * columns + start, new Span<float>(piece + output * PieceInputs, count));
                 for (int input = 0; input < count; input += Inputs, to += ScaleBytes + 2 * BlockBytes(format))
+                {
                     for (int output = 0; output < Outputs; output++)
-                        Store(piece.Slice(output * PieceInputs + input, Inputs), to, output);
+                        for (int i = 0; i < Inputs; i++)
+                            group[i * Outputs + output] = piece[output * PieceInputs + input + i];
+                    for (int block = 0; block < 2; block++)
+                        Store(group + block * BlockQuantization.Size * Outputs, to, block);
+                }
             }
         }
 
-        // 64 inputs of one output.
-        private void Store(ReadOnlySpan<float> values, byte* to, int output)
+        // 32 inputs of 16 outputs.
+        [SkipLocalsInit]
+        private void Store(float* values, byte* to, int block)
         {
-            Span<byte> codes = stackalloc byte[BlockQuantization.Size];
-            ReadOnlySpan<uint> fours = MemoryMarshal.Cast<byte, uint>(codes);
-            for (int block = 0; block < 2; block++)
-            {
-                ushort scale = BlockQuantization.Quantize(format, values.Slice(block * BlockQuantization.Size, BlockQuantization.Size), codes);
-                ((ushort*)to)[2 * output + block] = scale;
-                var lines = (uint*)(to + ScaleBytes + block * BlockBytes(format)) + output;
-                if (format == WeightFormat.Int8)
-                    for (int i = 0; i < fours.Length; i++)
-                        lines[i * Outputs] = fours[i];
-                else
-                    for (int i = 0; i < fours.Length; i += 2)
-                        lines[i / 2 * Outputs] = fours[i] | fours[i + 1] << 4;
-            }
+            float* scales = stackalloc float[Outputs], codes = stackalloc float[BlockQuantization.Size * Outputs];
+            Quantize(format == WeightFormat.Int8, values, scales, codes);
+            for (int output = 0; output < Outputs; output++)
+                ((ushort*)to)[2 * output + block] = BFloat16.Round(scales[output]);
+            to += ScaleBytes + block * BlockBytes(format);
+            int inputs = format == WeightFormat.Int8 ? 4 : 8;
+            for (int input = 0; input < BlockQuantization.Size; input += inputs)
+                for (int output = 0; output < Outputs; output += 4, to += 4 * sizeof(uint))
+                {
+                    Vector128<uint> words = FourBytes(codes + input * Outputs + output, BlockQuantization.Offset(format));
+                    if (format == WeightFormat.Int4)
+                        words |= FourBytes(codes + (input + 4) * Outputs + output, BlockQuantization.Offset(format)) << 4;
+                    words.Store((uint*)to);
+                }
         }
+    }
+
+    // The lowest bytes of four words, one below the other, plus the offset.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> FourBytes(float* words, int offset)
+    {
+        Vector128<uint> bytes = default, mask = Vector128.Create(0xFFu), offsets = Vector128.Create((uint)offset);
+        for (int i = 0; i < 4; i++)
+            bytes |= (Vector128.Load((uint*)words + i * Outputs) + offsets & mask) << 8 * i;
+        return bytes;
+    }
+
+    private static void Quantize(bool eight, float* values, float* scales, float* codes)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            Quantize<Simd512, Vector512<float>>(eight, values, scales, codes);
+        else if (Vector256.IsHardwareAccelerated)
+            Quantize<Simd256, Vector256<float>>(eight, values, scales, codes);
+        else if (Vector128.IsHardwareAccelerated)
+            Quantize<Simd128, Vector128<float>>(eight, values, scales, codes);
+        else
+            Quantize<Simd32, float>(eight, values, scales, codes);
+    }
+
+    private static void Quantize<TSimd, TVector>(bool eight, float* values, float* scales, float* codes) where TSimd : struct, ISimd<TVector> where TVector : unmanaged
+    {
+        for (int output = 0; output < Outputs; output += TSimd.Width)
+            BlockQuantizer<TSimd, TVector>.Quantize(eight, values + output, Outputs, scales + output, codes + output);
     }
 }

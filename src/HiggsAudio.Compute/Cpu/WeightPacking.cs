@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using HiggsAudio.Compute.Checkpoints;
 
 namespace HiggsAudio.Compute.Cpu;
@@ -80,23 +82,42 @@ internal static unsafe class WeightPacking
     {
         private readonly void* _data = data;
 
+        [SkipLocalsInit]
         public void Execute(int panel)
         {
-            Span<float> piece = stackalloc float[PanelOutputs * PieceColumns];
+            uint* piece = stackalloc uint[PanelOutputs * PieceColumns];
             int first = panel * PanelOutputs, outputs = Math.Min(PanelOutputs, rows - first);
-            piece.Clear();
-            for (int start = 0; start < columns; start += PieceColumns)
+            if (outputs < PanelOutputs)
+                new Span<uint>(piece, PanelOutputs * PieceColumns).Clear();
+            int words = format == WeightFormat.BFloat16 ? PanelOutputs / 2 : PanelOutputs;
+            uint* to = (uint*)_data + (long)panel * columns * words;
+            for (int start = 0; start < columns; start += PieceColumns, to += PieceColumns * words)
             {
                 int count = Math.Min(PieceColumns, columns - start);
                 for (int output = 0; output < outputs; output++)
-                    source.Read((long)(first + output) * columns + start, piece.Slice(output * PieceColumns, count));
+                    source.Read((long)(first + output) * columns + start, new Span<float>(piece + output * PieceColumns, count));
+                if (format == WeightFormat.BFloat16)
+                    for (int word = 0; word < words; word++)
+                        Join(piece + word * PieceColumns, piece + (word + words) * PieceColumns);
                 for (int c = 0; c < count; c++)
-                    for (int slot = 0; slot < PanelOutputs; slot++)
-                    {
-                        int output = format == WeightFormat.BFloat16 ? (slot >> 1) + (slot & 1) * (PanelOutputs / 2) : slot;
-                        Store(piece[output * PieceColumns + c], format, _data, ((long)panel * columns + start + c) * PanelOutputs + slot);
-                    }
+                    for (int word = 0; word < words; word++)
+                        to[c * words + word] = piece[word * PieceColumns + c];
             }
+        }
+
+        // Two rows of floats to one of words: bfloat16 in the lower halves, and in the upper ones.
+        private static void Join(uint* lower, uint* upper)
+        {
+            for (int c = 0; c < PieceColumns; c += Vector128<uint>.Count)
+                (Round(Vector128.Load(lower + c)) >> 16 | Round(Vector128.Load(upper + c)) & Vector128.Create(0xFFFF0000)).Store(lower + c);
+        }
+
+        // As BFloat16.Round, in the upper half.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<uint> Round(Vector128<uint> bits)
+        {
+            Vector128<uint> rounded = bits + Vector128.Create(0x7FFFu) + (bits >> 16 & Vector128<uint>.One);
+            return Vector128.ConditionalSelect(Vector128.Equals(bits.AsSingle(), bits.AsSingle()).AsUInt32(), rounded, bits | Vector128.Create(0x400000u));
         }
     }
 }

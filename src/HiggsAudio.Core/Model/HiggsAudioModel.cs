@@ -45,11 +45,12 @@ internal sealed class HiggsAudioModel
     /// <param name="config">Its configuration.</param>
     /// <param name="device">Where the weights go.</param>
     /// <param name="plan">The formats of the weights.</param>
-    public static HiggsAudioModel Load(Checkpoint checkpoint, HiggsAudioConfig config, Device device, QuantizationPlan plan)
+    /// <param name="progress">Told after every tensor the part that is done; it may throw, to end the work.</param>
+    public static HiggsAudioModel Load(Checkpoint checkpoint, HiggsAudioConfig config, Device device, QuantizationPlan plan, Action<double>? progress = null)
     {
         TensorNames.RefuseOtherModels(checkpoint);
         plan.Check(checkpoint);
-        return new HiggsAudioModel(new WeightReader(checkpoint, device, TensorNames.Canonical, plan.FormatOf), config);
+        return new HiggsAudioModel(new WeightReader(checkpoint, device, TensorNames.Canonical, plan.FormatOf, progress), config);
     }
 
     /// <summary>Loads the model with the default plan of a format.</summary>
