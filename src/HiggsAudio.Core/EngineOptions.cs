@@ -85,7 +85,9 @@ public enum WhenFull
 /// <summary>The engine has no memory for one more request: now (try again later), or ever (the request is larger than the budget).</summary>
 public sealed class EngineBusyException : InvalidOperationException
 {
-    internal EngineBusyException(string message, bool isTransient) : base(message) => IsTransient = isTransient;
+    /// <param name="message">What there is no room for, and what can be done.</param>
+    /// <param name="isTransient">Whether the same request can succeed later.</param>
+    public EngineBusyException(string message, bool isTransient) : base(message) => IsTransient = isTransient;
 
     /// <summary>Whether the same request can succeed later.</summary>
     public bool IsTransient { get; }
