@@ -13,8 +13,11 @@ internal sealed class Arguments
           dotnet run -c Release --project samples/Speak -- "Hello world." --output hello.wav
 
           --output FILE           where to put the sound (speech.wav)
-          --model DIR             the language model's folder; without it the nano voice speaks, which is part of the repository
-          --codec DIR             the codec's folder (needed with --model)
+          --picture FILE.png      where to draw its waveform, spectrogram and codes
+          --model DIR             the language model's folder, or a repository of the Hugging Face Hub, downloaded when it is first needed, such as
+                                  bosonai/higgs-audio-v2-generation-3B-base; without it the nano voice speaks, which is part of the repository
+          --codec DIR             the codec's folder or repository (by default bosonai/higgs-audio-v2-tokenizer where --model is a repository)
+          --adapter DIR[=WEIGHT]  a LoRA adapter to merge into the language model; may be given several times
           --voice NAME            a voice of the nano voice: feminine, masculine, scottish
           --reference FILE.wav    a voice to clone, with
           --reference-text TEXT   what is said in it
@@ -31,6 +34,8 @@ internal sealed class Arguments
 
     public string Output { get; private set; } = "speech.wav";
 
+    public string? Picture { get; private set; }
+
     public string? Model { get; private set; }
 
     public string? Codec { get; private set; }
@@ -42,6 +47,8 @@ internal sealed class Arguments
     public string? ReferenceText { get; private set; }
 
     public string? Scene { get; private set; }
+
+    public List<AdapterOptions> Adapters { get; } = [];
 
     public int Threads { get; private set; }
 
@@ -94,6 +101,8 @@ internal sealed class Arguments
     {
         if (string.IsNullOrWhiteSpace(Text))
             return "There is no text to say.";
+        if (Model is not null && Codec is null && !Directory.Exists(Model))
+            Codec = HuggingFaceHub.CodecRepository;
         if (Model is null != Codec is null)
             return "--model and --codec belong together.";
         if (Reference is not null && ReferenceText is null)
@@ -117,6 +126,8 @@ internal sealed class Arguments
         {
             case "--text": Text = value; return true;
             case "--output": Output = value; return true;
+            case "--picture": Picture = value; return true;
+            case "--adapter": return AddAdapter(value);
             case "--model": Model = value; return true;
             case "--codec": Codec = value; return true;
             case "--voice": Voice = value; return true;
@@ -126,6 +137,16 @@ internal sealed class Arguments
             case "--format": return SetFormat(value);
             default: return SetNumber(name, value);
         }
+    }
+
+    private bool AddAdapter(string value)
+    {
+        int equals = value.LastIndexOf('=');
+        float weight = 1;
+        if (equals >= 0 && !float.TryParse(value.AsSpan(equals + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out weight))
+            return false;
+        Adapters.Add(new AdapterOptions(equals < 0 ? value : value[..equals], weight));
+        return true;
     }
 
     private bool SetFormat(string value)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using HiggsAudio;
+using HiggsAudio.Pictures;
 using Speak;
 
 if (!Arguments.TryParse(args, out Arguments arguments, out string? problem))
@@ -20,10 +21,10 @@ Console.CancelKeyPress += (_, pressed) =>
 try
 {
     var clock = Stopwatch.StartNew();
-    var options = new EngineOptions { Threads = arguments.Threads, WeightFormat = arguments.Format };
+    var options = new EngineOptions { Threads = arguments.Threads, WeightFormat = arguments.Format, Adapters = arguments.Adapters };
     using HiggsAudioServeEngine engine = arguments.Model is null
         ? NanoVoice.Load(options, null, cancellation.Token)
-        : HiggsAudioServeEngine.Load(arguments.Model, arguments.Codec!, options, new LoadLine(), cancellation.Token);
+        : await HiggsAudioServeEngine.LoadAsync(arguments.Model, arguments.Codec!, options, new LoadLine(), cancellation.Token);
     Console.WriteLine($"Loaded {(arguments.Model is null ? "the nano voice (a small model for trying; name the published one with --model and --codec)" : arguments.Model)} in {clock.Elapsed.TotalSeconds:0.0} s");
 
     clock.Restart();
@@ -45,6 +46,11 @@ try
     }
     Waveform audio = Waveform.Concatenate(parts);
     audio.SaveWav(arguments.Output);
+    if (arguments.Picture is not null)
+    {
+        AudioCodes? codes = responses.Count == 1 ? responses[0].AudioCodes : engine.Codec.Encode(audio);
+        SoundPictures.DrawAll(audio, codes, new PictureOptions { CodebookSize = engine.Codec.CodebookSize }).SavePng(arguments.Picture);
+    }
     double seconds = audio.Duration.TotalSeconds, took = clock.Elapsed.TotalSeconds;
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
         $"{arguments.Output}: {seconds:0.00} s of audio in {took:0.00} s, real-time factor {took / seconds:0.000}, " +
@@ -64,7 +70,16 @@ catch (Exception expected) when (expected is IOException or ArgumentException or
 
 internal sealed class LoadLine : IProgress<LoadProgress>
 {
-    public void Report(LoadProgress value) => Console.Write($"\rLoading {value.Stage} {value.Part:P0}   ");
+    private string _shown = "";
+
+    public void Report(LoadProgress value)
+    {
+        string line = string.Create(CultureInfo.InvariantCulture, $"{value.Stage} {value.Part:P1}");
+        if (line == _shown)
+            return;
+        Console.Write($"\r{line}   ");
+        _shown = line;
+    }
 }
 
 internal sealed class ProgressLine : IProgress<GenerationProgress>

@@ -26,6 +26,12 @@ public sealed record EngineOptions
     /// <summary>Where <c>tokenizer.json</c> is; by default in the model's folder.</summary>
     public string? TokenizerFolder { get; init; }
 
+    /// <summary>LoRA adapters to merge into the language model while it is loaded, in any <see cref="WeightFormat"/>; none by default.</summary>
+    public IReadOnlyList<AdapterOptions> Adapters { get; init; } = [];
+
+    /// <summary>Where the Hub is and who asks, where models are given by the names of repositories; by default <see cref="HubOptions.FromEnvironment"/>.</summary>
+    public HubOptions? Hub { get; init; }
+
     /// <summary>Most rows (text tokens and columns of audio) of one conversation, prompt and answer together.</summary>
     public int MaxContextLength { get; init; } = 8192;
 
@@ -63,6 +69,11 @@ public sealed record EngineOptions
         Require(PrefillChunk >= 1, nameof(PrefillChunk), "1 or more", PrefillChunk);
         Require(Enum.IsDefined(WhenFull), nameof(WhenFull), "a member of the enumeration", WhenFull);
         Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), "a member of the enumeration", WeightFormat);
+        foreach (AdapterOptions adapter in Adapters)
+        {
+            Require(!string.IsNullOrEmpty(adapter.Folder), nameof(Adapters), "folders or repositories", "an empty name");
+            Require(float.IsFinite(adapter.Weight), nameof(Adapters), "of finite weight", adapter.Weight);
+        }
     }
 
     private static void Require(bool satisfied, string name, string expected, object found)
@@ -71,6 +82,11 @@ public sealed record EngineOptions
             throw new ArgumentException(FormattableString.Invariant($"{nameof(EngineOptions)}.{name} must be {expected}, found {found}"), name);
     }
 }
+
+/// <summary>A LoRA adapter in PEFT's format, and how much of it is wanted.</summary>
+/// <param name="Folder">Its folder (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>), or a repository of the Hub, <c>organisation/name</c> or <c>organisation/name@revision</c>.</param>
+/// <param name="Weight">What its change of the weights is multiplied with: 1 as it was trained, a finite number.</param>
+public sealed record AdapterOptions(string Folder, float Weight = 1);
 
 /// <summary>What happens to a request for which there is no memory at the moment.</summary>
 public enum WhenFull

@@ -66,48 +66,56 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     /// <summary>Bytes of scratch memory of all lanes together: the scheduler's and the codec's.</summary>
     internal long NativeScratchBytes => _device.ScratchBytes;
 
-    /// <summary>Loads an engine from local folders. The model's file is memory-mapped, so that this takes little time and memory.</summary>
-    /// <param name="modelFolder">The language model (bosonai/higgs-audio-v2-generation-3B-base), either layout, with its tokenizer.json.</param>
-    /// <param name="codecFolder">The codec (bosonai/higgs-audio-v2-tokenizer), either layout.</param>
+    /// <summary>Loads an engine from folders, or from repositories of the Hub. The model's file is memory-mapped, so that this takes little time and memory.</summary>
+    /// <param name="model">
+    /// The language model, either layout, with its tokenizer.json: a folder, else a repository of the Hub, <c>organisation/name</c> or
+    /// <c>organisation/name@revision</c> (such as <see cref="HuggingFaceHub.ModelRepository"/>), downloaded unless it is in the cache.
+    /// </param>
+    /// <param name="codec">The codec, either layout, likewise (such as <see cref="HuggingFaceHub.CodecRepository"/>).</param>
     /// <param name="options">How to set it up.</param>
-    /// <param name="progress">Told what is being loaded.</param>
+    /// <param name="progress">Told what is being downloaded and loaded.</param>
     /// <param name="cancellationToken">Ends the loading.</param>
     /// <exception cref="CheckpointException">A file is missing, broken or not what was expected; the message says which and why.</exception>
+    /// <exception cref="HubException">A repository cannot be had.</exception>
     /// <exception cref="OperationCanceledException">The loading was ended.</exception>
-    public static HiggsAudioServeEngine Load(string modelFolder, string codecFolder, EngineOptions? options = null,
+    public static HiggsAudioServeEngine Load(string model, string codec, EngineOptions? options = null,
         IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options ??= new EngineOptions();
         options.Validate();
-        var device = new CpuDevice(options.Threads);
-        return Load(device, modelFolder, codecFolder, options, progress, cancellationToken);
+        // On a thread of the pool: callers with a synchronization context would wait for themselves.
+        ModelFolders folders = Task.Run(() => ModelFolders.FindAsync(model, codec, options, progress, cancellationToken), cancellationToken).GetAwaiter().GetResult();
+        return Load(folders, options, progress, cancellationToken);
     }
 
     /// <summary>As <see cref="Load(string, string, EngineOptions?, IProgress{LoadProgress}?, CancellationToken)"/>, on another thread.</summary>
-    public static Task<HiggsAudioServeEngine> LoadAsync(string modelFolder, string codecFolder, EngineOptions? options = null,
-        IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Load(modelFolder, codecFolder, options, progress, cancellationToken), cancellationToken);
-
-    // Takes over the device. What was loaded is let go again if a later part fails.
-    private static HiggsAudioServeEngine Load(Device device, string modelFolder, string codecFolder, EngineOptions options,
-        IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
+    public static async Task<HiggsAudioServeEngine> LoadAsync(string model, string codec, EngineOptions? options = null,
+        IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        ArgumentException.ThrowIfNullOrEmpty(modelFolder);
-        ArgumentException.ThrowIfNullOrEmpty(codecFolder);
+        options ??= new EngineOptions();
+        options.Validate();
+        ModelFolders folders = await ModelFolders.FindAsync(model, codec, options, progress, cancellationToken).ConfigureAwait(false);
+        return await Task.Run(() => Load(folders, options, progress, cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
+
+    // What was loaded is let go again if a later part fails.
+    private static HiggsAudioServeEngine Load(ModelFolders folders, EngineOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
+    {
         AudioCodec? codec = null;
         Checkpoint? checkpoint = null;
+        var device = new CpuDevice(options.Threads);
         try
         {
             Report("tokenizer", 0);
-            TextTokenizer tokenizer = TextTokenizer.Load(options.TokenizerFolder ?? modelFolder);
+            TextTokenizer tokenizer = TextTokenizer.Load(options.TokenizerFolder ?? folders.Model);
             Report("codec", 0);
-            codec = AudioCodec.Load(codecFolder, device, new AudioCodecOptions(), new StageProgress(part => Report("codec", part)), cancellationToken);
+            codec = AudioCodec.Load(folders.Codec, device, new AudioCodecOptions(), new StageProgress(part => Report("codec", part)), cancellationToken);
             Report("model", 0);
-            HiggsAudioConfig config = HiggsAudioConfig.Load(modelFolder);
-            checkpoint = Checkpoint.Open(modelFolder);
+            HiggsAudioConfig config = HiggsAudioConfig.Load(folders.Model);
+            checkpoint = folders.OpenModel();
             HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, new QuantizationPlan(options.WeightFormat, options.WeightFormatOverrides),
                 part => Report("model", part));
-            CheckThatTheyBelongTogether(model.Config, codec, modelFolder, codecFolder);
+            CheckThatTheyBelongTogether(model.Config, codec, folders.Model, folders.Codec);
             Report("model", 1);
             return new HiggsAudioServeEngine(device, checkpoint, model, codec, tokenizer, options);
         }
@@ -155,6 +163,9 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
 }
 
 /// <summary>How far the loading of an engine is.</summary>
-/// <param name="Stage"><c>tokenizer</c>, <c>codec</c> or <c>model</c>; <c>unpacking</c> before them where the checkpoint is embedded.</param>
+/// <param name="Stage">
+/// <c>tokenizer</c>, <c>codec</c> or <c>model</c>; before them <c>unpacking</c> where the checkpoint is embedded, and <c>downloading model</c>,
+/// <c>downloading codec</c>, <c>downloading adapter</c> where it comes from the Hub.
+/// </param>
 /// <param name="Part">The part of the stage that is done, 0 to 1.</param>
 public readonly record struct LoadProgress(string Stage, double Part);

@@ -14,6 +14,7 @@ public sealed unsafe class CheckpointTensor
     private readonly long[] _shape;
     private readonly byte* _data;
     private readonly SafeHandle? _owner;
+    private readonly MergedElements? _merged;
 
     /// <param name="name">Its stored name.</param>
     /// <param name="file">The file it is in.</param>
@@ -29,6 +30,10 @@ public sealed unsafe class CheckpointTensor
         foreach (long d in shape)
             Count = checked(Count * d);
     }
+
+    /// <param name="merged">What computes its elements from those of a stored tensor.</param>
+    internal CheckpointTensor(MergedElements merged)
+        : this(merged.Tensor.Name, merged.Tensor.File, merged.Tensor.Type, merged.Tensor._shape, 0) => _merged = merged;
 
     /// <summary>Its stored name.</summary>
     public string Name { get; }
@@ -55,13 +60,14 @@ public sealed unsafe class CheckpointTensor
         get
         {
             ObjectDisposedException.ThrowIf(_owner is { IsClosed: true }, this);
-            return (nint)_data;
+            return _merged?.Address ?? (nint)_data;
         }
     }
 
     /// <summary>Says that all of it will be read soon.</summary>
     internal void Expect()
     {
+        _merged?.Tensor.Expect();
         if (_owner is SafeMemoryMappedViewHandle { IsClosed: false })
             CpuMemory.Expect(_data, ByteLength);
     }
@@ -69,6 +75,7 @@ public sealed unsafe class CheckpointTensor
     /// <summary>Says that it will not be read soon: its part of a mapped file need not stay in memory.</summary>
     internal void Forget()
     {
+        _merged?.Tensor.Forget();
         if (_owner is SafeMemoryMappedViewHandle { IsClosed: false })
             CpuMemory.Forget(_data, ByteLength);
     }
@@ -109,6 +116,11 @@ public sealed unsafe class CheckpointTensor
     public void CopyTo(Span<float> destination, long start)
     {
         CheckRange(start, destination.Length, Count);
+        if (_merged is not null)
+        {
+            _merged.CopyTo(destination, start);
+            return;
+        }
         bool held = false;
         try
         {
