@@ -4,12 +4,12 @@ using HiggsAudio.Compute;
 
 namespace HiggsAudio.Benchmarks;
 
-/// <summary>Time to first audio, and throughput of 1, 2, 4 and 8 callers that ask one after the other; all interleaved.</summary>
+/// <summary>Time to first audio, and throughput of 1, 2, 4 and 8 callers, who are all spoken to or (--in-turn) ask one question after the other; all interleaved.</summary>
 internal static class ServingSpeed
 {
     public const string Usage = """
-        serving [DIR] [--rounds N] [--seconds S] [--frames N] [--threads N] [--format F] [--callers 1,2,4,8] [--first-only]
-                      the nano voice, or DIR/lm and DIR/codec; S seconds for each number of callers and round; N frames of a request at most
+        serving [DIR] [--rounds N] [--seconds S] [--frames N] [--threads N] [--format F] [--callers 1,2,4,8] [--no-first] [--in-turn]
+                      the nano voice, or DIR/lm and DIR/codec; S seconds for each number of callers and round; --in-turn: requests of N frames at most
         """;
 
     // About as long as a sentence of the published tokenizer, which has fewer tokens for it, is in rows.
@@ -30,28 +30,38 @@ internal static class ServingSpeed
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder ?? "nano voice"}, {engineOptions.WeightFormat}, loaded in {clock.Elapsed.TotalSeconds:0.0} s; {rounds} rounds, medians (lowest to highest)"));
 
         var options = new GenerationOptions { ForceAudioGeneration = true, StopAtAudioEnd = true, MaxNewTokens = frames };
+        var time = TimeSpan.FromSeconds(seconds);
+        if (!args.Contains("--no-first"))
+            await FirstAudioAsync(engine, options, rounds);
+        await SpeedAsync("at once", n => TogetherAsync(engine, options, n, time), callers, rounds, engine.Codec.FrameRate);
+        if (args.Contains("--in-turn"))
+            await SpeedAsync("callers, one request after the other", n => InTurnAsync(engine, options, n, time), callers, rounds, engine.Codec.FrameRate);
+        return 0;
+    }
+
+    private static async Task FirstAudioAsync(HiggsAudioServeEngine engine, GenerationOptions options, int rounds)
+    {
         Start[] starts = Starts(engine);
         foreach (Start start in starts)
             await FirstAudioAsync(engine, start, options);
         for (int round = 0; round < rounds; round++)
-        {
             foreach (Start start in starts)
                 start.Seconds.Add(await FirstAudioAsync(engine, start, options));
-        }
         foreach (Start start in starts)
             Console.WriteLine($"first audio, {start.Name,-42} {Milliseconds(start.Seconds)}");
-        if (args.Contains("--first-only"))
-            return 0;
+    }
 
+    private static async Task SpeedAsync(string what, Func<int, Task<double>> measure, int[] callers, int rounds, double frameRate)
+    {
         var speeds = callers.ToDictionary(n => n, _ => new List<double>());
+        await measure(callers[0]);
         for (int round = 0; round < rounds; round++)
             foreach (int n in callers)
-                speeds[n].Add(await FramesPerSecondAsync(engine, options, n, TimeSpan.FromSeconds(seconds)));
+                speeds[n].Add(await measure(n));
         foreach (int n in callers)
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{n} at once: {Median(speeds[n]),6:0.0} frames/s ({speeds[n].Min():0.0} to {speeds[n].Max():0.0}), {Median(speeds[n]) / engine.Codec.FrameRate:0.00} s of sound a second, " +
+                $"{n} {what}: {Median(speeds[n]),6:0.0} frames/s ({speeds[n].Min():0.0} to {speeds[n].Max():0.0}), {Median(speeds[n]) / frameRate:0.00} s of sound a second, " +
                 $"{Median(speeds[n]) / Median(speeds[callers[0]]):0.00} x {callers[0]}"));
-        return 0;
     }
 
     private sealed record Start(string Name, ChatMLSample Sample, StreamOptions Streaming, bool Prepared)
@@ -89,16 +99,47 @@ internal static class ServingSpeed
         return seconds;
     }
 
-    // Callers that ask again when their answer has ended; what they hear after a first second counts.
-    private static async Task<double> FramesPerSecondAsync(HiggsAudioServeEngine engine, GenerationOptions options, int callers, TimeSpan time)
+    // What callers hear together a second, from when all of them are spoken to until the first has heard all. The draws are made, but have one outcome.
+    private static async Task<double> TogetherAsync(HiggsAudioServeEngine engine, GenerationOptions options, int callers, TimeSpan time)
     {
-        var clock = new Stopwatch();
+        var heard = new long[callers];
+        using var end = new CancellationTokenSource();
+        Task[] work = [.. Enumerable.Range(0, callers).Select(i => Task.Run(() => CallAsync(i)))];
+        while (heard.Any(frames => Interlocked.Read(ref frames) == 0) && !work.Any(task => task.IsCompleted))
+            await Task.Delay(1);
+        long before = heard.Sum();
+        var clock = Stopwatch.StartNew();
+        await Task.WhenAny([.. work, Task.Delay(time)]);
+        double speed = (heard.Sum() - before) / clock.Elapsed.TotalSeconds;
+        await end.CancelAsync();
+        await Task.WhenAll(work);
+        while (engine.ActiveRequests > 0)
+            await Task.Delay(1);
+        return speed;
+
+        async Task CallAsync(int caller)
+        {
+            try
+            {
+                GenerationOptions same = options with { MaxNewTokens = 1000, TopK = 1, RasWinLen = null, Seed = 1 };
+                await foreach (HiggsAudioStreamerDelta delta in engine.GenerateDeltaStreamAsync(NanoVoice.Say(Text), same, cancellationToken: end.Token))
+                    Interlocked.Add(ref heard[caller], delta.AudioCodes?.Frames ?? 0);
+            }
+            catch (OperationCanceledException)
+            {
+            }
+        }
+    }
+
+    // Callers that ask again when their answer has ended: prompts among the steps of others. What they hear after a first second counts.
+    private static async Task<double> InTurnAsync(HiggsAudioServeEngine engine, GenerationOptions options, int callers, TimeSpan time)
+    {
         long frames = 0;
         using var end = new CancellationTokenSource();
         Task[] work = [.. Enumerable.Range(0, callers).Select(i => Task.Run(() => CallAsync(i)))];
         await Task.Delay(1000);
         long before = Interlocked.Read(ref frames);
-        clock.Start();
+        var clock = Stopwatch.StartNew();
         await Task.Delay(time);
         double speed = (Interlocked.Read(ref frames) - before) / clock.Elapsed.TotalSeconds;
         await end.CancelAsync();
