@@ -14,6 +14,8 @@ switch (args.FirstOrDefault())
         return await Soak.RunAsync(args);
     case "serving":
         return await ServingSpeed.RunAsync(args);
+    case "codec":
+        return CodecSpeed.Run(args);
     case null or "help" or "--help":
         Console.WriteLine($"""
             Commands:
@@ -22,6 +24,7 @@ switch (args.FirstOrDefault())
               {FormatSpeed.Usage}
               {ServingSpeed.Usage}
               {Soak.Usage}
+              {CodecSpeed.Usage}
               anything else goes to BenchmarkDotNet, for example --list flat or --filter '*'
             """);
         return 0;
