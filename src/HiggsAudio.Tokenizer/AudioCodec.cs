@@ -105,7 +105,7 @@ public sealed class AudioCodec : IDisposable
             Progress(0);
             var tensors = new CodecTensors(checkpoint, config, options.DecodeOnly);
             Func<string, string?> names = options.DecodeOnly ? CodecTensorNames.CanonicalForDecoding : CodecTensorNames.Canonical;
-            var reader = new WeightReader(checkpoint, device, names, options.WeightFormat);
+            var reader = new WeightReader(checkpoint, device, names, Packed(options.WeightFormat, checkpoint));
             var network = new CodecNetwork(reader, config, tensors, Progress);
             reader.Complete();
             Progress(1);
@@ -117,6 +117,10 @@ public sealed class AudioCodec : IDisposable
             throw;
         }
     }
+
+    // Files of 32-bit floats are laid out for speed, with the same numbers, rather than multiplied where they are mapped.
+    private static WeightFormat Packed(WeightFormat format, Checkpoint checkpoint) =>
+        format == WeightFormat.AsStored && checkpoint.Tensors.Values.Any(tensor => tensor.Type == TensorType.Float32) ? WeightFormat.Float32 : format;
 
     /// <summary>
     /// Encodes sound: the rate is changed to the codec's with <see cref="Resampler.HighQuality"/>, and what is too short for a frame is

@@ -15,8 +15,8 @@ public sealed record AudioCodecOptions
     public bool DecodeOnly { get; init; }
 
     /// <summary>
-    /// The format to keep the network's weights in: as stored, 32-bit floats or bfloat16. Codebooks are 32-bit floats in any case. With
-    /// bfloat16 a few codes differ from the reference's.
+    /// The format to keep the network's weights in: as stored (the file's numbers, laid out for speed), 32-bit floats or bfloat16. Codebooks are 32-bit
+    /// floats in any case. With bfloat16 a few codes differ from the reference's.
     /// </summary>
     public WeightFormat WeightFormat { get; init; } = WeightFormat.AsStored;
 }

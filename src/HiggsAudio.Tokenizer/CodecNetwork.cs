@@ -111,9 +111,8 @@ internal sealed class CodecNetwork
         ops.Observe("quantized", 0, quantized);
         Matrix latent = ops.Linear(quantized, _post, _postBias);               // [frames, latent]
         ops.Observe("decoder_in", 0, latent);
-        Matrix wave = _decoder.Forward(ops, latent);                           // [frames * hop, 1]
-        int first = (start - from) * _decoder.HopLength;
-        ops.Read(wave[first..(first + frames * _decoder.HopLength)], samples);
+        Matrix wave = _decoder.Forward(ops, latent, start - from, frames);     // [frames * hop, 1]
+        ops.Read(wave, samples);
     }
 
     private void EncodeSemantic(Backend ops, ReadOnlySpan<float> samples, Matrix into, CancellationToken cancellationToken)
