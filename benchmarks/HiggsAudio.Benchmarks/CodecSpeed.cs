@@ -9,7 +9,7 @@ namespace HiggsAudio.Benchmarks;
 internal static class CodecSpeed
 {
     public const string Usage = """
-        codec DIR [--rounds N] [--threads N] [--format F] [--encode-only] [--decode-only] [--profile]
+        codec DIR [--rounds N] [--threads N] [--format F] [--encode-only] [--decode-only] [--profile] [--windows]
                       decodes 10 s and windows of a stream (with their context), encodes 10 s; --profile: every layer of the published decoder by itself
         """;
 
@@ -18,18 +18,21 @@ internal static class CodecSpeed
         string? folder = args.Skip(1).FirstOrDefault(a => !a.StartsWith("--", StringComparison.Ordinal) && Directory.Exists(a));
         int rounds = int.Parse(CommandLine.Value(args, "--rounds", "5"), CultureInfo.InvariantCulture), threads = int.Parse(CommandLine.Value(args, "--threads", "0"), CultureInfo.InvariantCulture);
         MachineLine.Print(threads);
+        int count = threads == 0 ? Environment.ProcessorCount : threads;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"multiply-adds in registers: {FlopProbe.Measure(1):0} GFLOP/s on one thread, {FlopProbe.Measure(count):0} on {count}"));
         if (args.Contains("--profile"))
             Profile(threads, rounds);
         if (folder is null)
             return args.Contains("--profile") ? 0 : 2;
         var format = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", nameof(WeightFormat.AsStored)));
-        using AudioCodec codec = AudioCodec.Load(folder, new AudioCodecOptions { Threads = threads, WeightFormat = format, DecodeOnly = args.Contains("--decode-only") });
+        using var device = new CpuDevice(threads);
+        using AudioCodec codec = AudioCodec.Load(folder, device, new AudioCodecOptions { WeightFormat = format, DecodeOnly = args.Contains("--decode-only") });
         Console.WriteLine($"{folder}, {format}; {rounds} rounds, medians (lowest to highest)");
         var random = new Random(1);
         AudioCodes Codes(int frames) => new(codec.Codebooks, [.. Enumerable.Range(0, codec.Codebooks * frames).Select(_ => random.Next(codec.CodebookSize))], codec.FrameRate);
         var waveform = new Waveform([.. Enumerable.Range(0, 10 * codec.SamplingRate).Select(_ => random.NextSingle() - 0.5f)], codec.SamplingRate);
         AudioCodes ten = Codes(250), window = Codes(10), context = Codes(10 + 2 * codec.DecoderReachFrames), second = Codes(25);
-        var samples = new float[10 * codec.HopLength];
+        float[] samples = new float[10 * codec.HopLength], whole = new float[250 * codec.HopLength];
         List<(string Name, double Sound, Action Work)> all = [];
         if (!args.Contains("--encode-only"))
             all.AddRange([
@@ -38,6 +41,9 @@ internal static class CodecSpeed
                 ("decode 0.4 s", 0.4, () => codec.Decode(window)),
                 ("decode 0.4 s within a stream", 0.4, () => codec.DecodeFrames(context, codec.DecoderReachFrames, 10, samples)),
             ]);
+        if (args.Contains("--windows"))
+            foreach (int frames in new[] { 16, 24, 32, 48, 64, 96, 128, 236 })
+                all.Add(($"decode 10 s by {frames} frames", 10, () => codec.DecodeFrames(ten, 0, 250, whole, frames)));
         if (codec.CanEncode)
             all.Add(("encode 10 s", 10, () => codec.Encode(waveform)));
         var seconds = all.ConvertAll(_ => new List<double>());
@@ -49,7 +55,32 @@ internal static class CodecSpeed
         for (int i = 0; i < all.Count; i++)
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{all[i].Name,-30} {Median(seconds[i]) * 1000,8:0.0} ms ({seconds[i].Min() * 1000:0.0} to {seconds[i].Max() * 1000:0.0}), real-time factor {Median(seconds[i]) / all[i].Sound:0.000}"));
+        if (args.Contains("--profile") && codec.CanEncode)
+            ProfileEncoding(device, codec, waveform.Samples.Span, rounds);
         return 0;
+    }
+
+    // What is observed while 10 s are encoded tells when each part has ended.
+    private static void ProfileEncoding(CpuDevice device, AudioCodec codec, ReadOnlySpan<float> samples, int rounds)
+    {
+        using Backend ops = device.CreateLane();
+        var parts = new Dictionary<string, List<double>>();
+        var clock = new Stopwatch();
+        ops.Observer = (name, _, _) =>
+        {
+            if (!parts.TryGetValue(name, out List<double>? times))
+                parts[name] = times = [];
+            times.Add(clock.Elapsed.TotalSeconds);
+            clock.Restart();
+        };
+        for (int i = 0; i <= rounds; i++)
+        {
+            clock.Restart();
+            codec.EncodeMono(ops, samples);
+        }
+        Console.WriteLine("parts of encoding 10 s, each up to:");
+        foreach ((string name, List<double> times) in parts)
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-24} {Median(times) * 1000,8:0.0} ms"));
     }
 
     // 10 s and 0.4 s (with 0.8 s around) through layers of the published sizes, each timed by itself.
