@@ -11,12 +11,12 @@ namespace HiggsAudio;
 /// </summary>
 /// <remarks>
 /// Memory beside the weights, for the published codec: encoding holds about 10 MB per second of the clip, as the semantic model hears all
-/// of it at once; decoding at most 0.1 GB, whatever the length. Per concurrent caller; of it at most 0.27 GB are kept for later calls.
+/// of it at once; decoding about 20 MB, whatever the length. Per concurrent caller; of it at most 0.27 GB are kept for later calls.
 /// </remarks>
 public sealed class AudioCodec : IDisposable
 {
-    // Large enough that the context at both ends costs little, small enough for memory.
-    private const int WindowFrames = 236;
+    // Large enough that the context at both ends costs little, small enough for the caches: larger ones are no faster.
+    private const int WindowFrames = 48;
 
     private readonly AudioCodecConfig _config;
     private readonly CodecNetwork _network;
@@ -170,7 +170,7 @@ public sealed class AudioCodec : IDisposable
 
     /// <summary>Decodes codes. The samples are as the network makes them: usually from −1 to 1, but not clipped.</summary>
     /// <param name="codes">Codes of this codec.</param>
-    /// <param name="cancellationToken">Ends the work between windows of about 10 seconds.</param>
+    /// <param name="cancellationToken">Ends the work between windows of about 2 seconds.</param>
     /// <returns>Frames × <see cref="HopLength"/> samples at <see cref="SamplingRate"/>, one channel.</returns>
     /// <exception cref="ArgumentException">There are no frames, the number of codebooks is not this codec's, or a code is out of range.</exception>
     /// <exception cref="InvalidOperationException">A sample is not a finite number: the weights are broken.</exception>

@@ -9,7 +9,7 @@ namespace HiggsAudio;
 /// <param name="device">The device.</param>
 internal sealed class LanePool(Device device) : IDisposable
 {
-    // Enough for two callers that decode with the published codec, or for one that encodes 20 seconds.
+    // Enough for many callers that decode with the published codec, or for one that encodes 20 seconds.
     private const long MostKeptBytes = 256L << 20;
 
     private readonly Lock _lock = new();
