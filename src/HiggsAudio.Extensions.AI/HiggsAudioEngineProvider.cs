@@ -12,6 +12,7 @@ namespace HiggsAudio.Extensions.AI;
 public sealed class HiggsAudioEngineProvider : IDisposable
 {
     private readonly Func<IProgress<LoadProgress>, CancellationToken, Task<HiggsAudioServeEngine>>? _load;
+    private readonly bool _ownsEngine;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _disposal = new();
     private readonly Lock _lock = new();
@@ -22,17 +23,22 @@ public sealed class HiggsAudioEngineProvider : IDisposable
     private LoadProgress _progress;
     private bool _disposed;
 
-    /// <summary>Holds an engine that exists and belongs to the caller.</summary>
+    /// <summary>Holds an engine that exists.</summary>
     /// <param name="engine">The engine.</param>
     /// <param name="options">What <see cref="HiggsAudioOptions"/> say of voices, queue and defaults.</param>
-    internal HiggsAudioEngineProvider(HiggsAudioServeEngine engine, HiggsAudioOptions options) : this(options, NullLogger.Instance) => Take(engine);
+    /// <param name="ownsEngine">Whether the engine is disposed with the provider.</param>
+    internal HiggsAudioEngineProvider(HiggsAudioServeEngine engine, HiggsAudioOptions options, bool ownsEngine = false) : this(options, NullLogger.Instance)
+    {
+        _ownsEngine = ownsEngine;
+        Take(engine);
+    }
 
     /// <summary>Loads an engine when it is needed; it belongs to the provider.</summary>
     /// <param name="load">Loads it.</param>
     /// <param name="options">The options.</param>
     /// <param name="logger">Told of loading.</param>
     internal HiggsAudioEngineProvider(Func<IProgress<LoadProgress>, CancellationToken, Task<HiggsAudioServeEngine>> load, HiggsAudioOptions options, ILogger logger)
-        : this(options, logger) => _load = load;
+        : this(options, logger) => (_load, _ownsEngine) = (load, true);
 
     private HiggsAudioEngineProvider(HiggsAudioOptions options, ILogger logger)
     {
@@ -100,6 +106,31 @@ public sealed class HiggsAudioEngineProvider : IDisposable
         return _voices;
     }
 
+    /// <summary>The names of the voices that callers can ask for: those of the folder and those that are described.</summary>
+    /// <exception cref="VoiceFormatException">The folder's config.json is broken.</exception>
+    /// <exception cref="IOException">The folder cannot be read.</exception>
+    /// <inheritdoc cref="GetEngineAsync"/>
+    public async ValueTask<IReadOnlyList<string>> GetVoiceNamesAsync(CancellationToken cancellationToken = default)
+    {
+        VoiceLibrary? library = await GetVoicesAsync(cancellationToken).ConfigureAwait(false);
+        return [.. (library?.Names ?? []).Union(Options.VoiceDescriptions.Keys).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>A voice by name, and where it is recorded.</summary>
+    /// <exception cref="VoiceNotFoundException">There is no such voice.</exception>
+    internal async ValueTask<(SpeakerPrompt Speaker, string? Scene)> FindVoiceAsync(string voiceId, CancellationToken cancellationToken)
+    {
+        VoiceLibrary? library = await GetVoicesAsync(cancellationToken).ConfigureAwait(false);
+        if (library is not null && library.Names.Contains(voiceId))
+        {
+            Voice voice = await library.GetAsync(voiceId, cancellationToken).ConfigureAwait(false);
+            return (voice.ToSpeakerPrompt(), voice.Scene);
+        }
+        return Options.VoiceDescriptions.TryGetValue(voiceId, out string? description)
+            ? (SpeakerPrompt.FromProfile(description), null)
+            : throw new VoiceNotFoundException(voiceId, await GetVoiceNamesAsync(cancellationToken).ConfigureAwait(false));
+    }
+
     /// <summary>Ends the loading and disposes the engine, if it belongs to the provider.</summary>
     public void Dispose()
     {
@@ -114,7 +145,7 @@ public sealed class HiggsAudioEngineProvider : IDisposable
         HiggsAudioTelemetry.Remove(this);
         _disposal.Cancel();
         // What is loaded in the meantime is disposed by LoadAsync.
-        if (_load is not null)
+        if (_ownsEngine)
             _engine?.Dispose();
         if (loading is null or { IsCompleted: true })
             _disposal.Dispose();

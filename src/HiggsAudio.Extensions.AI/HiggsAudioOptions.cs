@@ -11,10 +11,10 @@ public sealed class HiggsAudioOptions
     /// <summary>The section of the configuration that is customary.</summary>
     public const string SectionName = "HiggsAudio";
 
-    /// <summary>The language model, as <see cref="HiggsAudioServeEngine.LoadAsync(string, string, EngineOptions?, IProgress{LoadProgress}?, CancellationToken)"/> takes it. Needed unless <see cref="EngineFactory"/> is set.</summary>
+    /// <summary>The language model: a folder, or a repository of the Hub (<see cref="HiggsAudioServeEngine.LoadAsync"/>). Needed unless <see cref="EngineFactory"/> is set.</summary>
     public string? Model { get; set; }
 
-    /// <summary>The codec, as <see cref="HiggsAudioServeEngine.LoadAsync(string, string, EngineOptions?, IProgress{LoadProgress}?, CancellationToken)"/> takes it. Needed unless <see cref="EngineFactory"/> is set.</summary>
+    /// <summary>The codec, likewise. Needed unless <see cref="EngineFactory"/> is set.</summary>
     public string? Codec { get; set; }
 
     /// <summary>What the model is called in answers, metadata and telemetry; null for the last part of <see cref="Model"/>.</summary>
@@ -28,6 +28,9 @@ public sealed class HiggsAudioOptions
 
     /// <summary>See <see cref="EngineOptions.WeightFormatOverrides"/>.</summary>
     public IDictionary<string, WeightFormat> WeightFormatOverrides { get; } = new Dictionary<string, WeightFormat>(StringComparer.Ordinal);
+
+    /// <summary>See <see cref="EngineOptions.Adapters"/>: folders or repositories, and how much of each is wanted (1 as it was trained).</summary>
+    public IDictionary<string, float> Adapters { get; } = new Dictionary<string, float>(StringComparer.Ordinal);
 
     /// <summary>See <see cref="EngineOptions.Threads"/>.</summary>
     public int Threads { get; set; }
@@ -102,6 +105,7 @@ public sealed class HiggsAudioOptions
             WeightFormat = WeightFormat,
             WeightFormatOverrides = WeightFormatOverrides.Count == 0 ? null : new Dictionary<string, WeightFormat>(WeightFormatOverrides, StringComparer.Ordinal),
             TokenizerFolder = TokenizerFolder,
+            Adapters = [.. Adapters.Select(adapter => new AdapterOptions(adapter.Key, adapter.Value))],
             MaxContextLength = MaxContextLength,
             KvCacheBytes = KvCacheBytes,
             PrefixCacheBytes = PrefixCacheBytes,

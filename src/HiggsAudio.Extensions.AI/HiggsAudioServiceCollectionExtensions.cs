@@ -1,6 +1,7 @@
 using HiggsAudio;
 using HiggsAudio.Extensions.AI;
 using HiggsAudio.Extensions.AI.Hosting;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -15,8 +16,8 @@ public static class HiggsAudioServiceCollectionExtensions
 {
     /// <summary>
     /// Registers an engine and what is built on it, each as a singleton: <see cref="HiggsAudioEngineProvider"/> (loads it, once),
-    /// <see cref="HiggsAudioServeEngine"/> (to ask for it is to load it) and <see cref="VoiceLibrary"/> (if there is a folder of voices). The options are
-    /// checked when the program starts.
+    /// <see cref="HiggsAudioServeEngine"/> (to ask for it is to load it), <see cref="VoiceLibrary"/> (if there is a folder of voices),
+    /// <see cref="ITextToSpeechClient"/> and <see cref="IChatClient"/>. What is registered already stays. The options are checked when the program starts.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the options.</param>
@@ -100,6 +101,10 @@ public static class HiggsAudioServiceCollectionExtensions
         else
             services.AddKeyed(key, provider => Find<HiggsAudioEngineProvider>(provider, key).GetEngineAsync().AsTask().GetAwaiter().GetResult());
         services.AddKeyed(key, provider => Voices(Find<HiggsAudioEngineProvider>(provider, key)));
+        services.AddKeyed<ITextToSpeechClient>(key, provider =>
+            new HiggsAudioTextToSpeechClient(Find<HiggsAudioEngineProvider>(provider, key), provider.GetService<ILogger<HiggsAudioTextToSpeechClient>>()));
+        services.AddKeyed<IChatClient>(key, provider =>
+            new HiggsAudioChatClient(Find<HiggsAudioEngineProvider>(provider, key), provider.GetService<ILogger<HiggsAudioChatClient>>()));
         return services;
     }
 
@@ -120,7 +125,7 @@ public static class HiggsAudioServiceCollectionExtensions
     internal static T Find<T>(IServiceProvider services, object? key) where T : notnull =>
         key is null ? services.GetRequiredService<T>() : services.GetRequiredKeyedService<T>(key);
 
-    private static void AddKeyed<T>(this IServiceCollection services, object? key, Func<IServiceProvider, T> create) where T : class
+    internal static void AddKeyed<T>(this IServiceCollection services, object? key, Func<IServiceProvider, T> create) where T : class
     {
         if (key is null)
             services.TryAddSingleton(create);

@@ -36,8 +36,8 @@ internal sealed class HiggsAudioOptionsValidator(string name, bool hasEngine) : 
     {
         if (string.IsNullOrWhiteSpace(value))
         {
-            problems.Add($"{Name(property)} is not set: name the folder of {published}, or set {nameof(HiggsAudioOptions.EngineFactory)} " +
-                "to make the engine another way. The weights are not part of this package.");
+            problems.Add($"{Name(property)} is not set: name a folder, or a repository of the Hub such as {published}, or set " +
+                $"{nameof(HiggsAudioOptions.EngineFactory)} to make the engine another way. The weights are not part of this package.");
         }
         else if ((Path.IsPathRooted(value) || value[0] == '.') && !Directory.Exists(value))
             problems.Add($"{Name(property)}: there is no folder '{value}'.");

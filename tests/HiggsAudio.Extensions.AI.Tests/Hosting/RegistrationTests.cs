@@ -16,7 +16,8 @@ internal sealed class RegistrationTests
         IConfiguration section = Configuration("""
             {
               "Model": "models/lm", "Codec": "models/codec", "ModelId": "mine", "TokenizerFolder": "models/text",
-              "WeightFormat": "Int4", "WeightFormatOverrides": { "text_lm_head": "BFloat16" }, "Threads": 3, "MaxContextLength": 1000,
+              "WeightFormat": "Int4", "WeightFormatOverrides": { "text_lm_head": "BFloat16" },
+              "Adapters": { "me/voice": 0.5 }, "Threads": 3, "MaxContextLength": 1000,
               "KvCacheBytes": 5000000000, "PrefixCacheBytes": 7, "WhenFull": "Fail", "MaxConcurrentRequests": 4, "PrefillChunk": 64,
               "MaxQueuedRequests": 9, "Loading": "InBackground", "VoicesFolder": ".", "VoiceDescriptions": { "calm": "He speaks slowly." },
               "DefaultVoice": "calm", "Scene": "A hall.",
@@ -28,7 +29,7 @@ internal sealed class RegistrationTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That((options.Model, options.Codec, options.ModelId), Is.EqualTo(("models/lm", "models/codec", "mine")));
-            Assert.That(options.ToEngineOptions() with { WeightFormatOverrides = null }, Is.EqualTo(new EngineOptions
+            Assert.That(options.ToEngineOptions() with { WeightFormatOverrides = null, Adapters = [] }, Is.EqualTo(new EngineOptions
             {
                 TokenizerFolder = "models/text",
                 WeightFormat = WeightFormat.Int4,
@@ -40,6 +41,7 @@ internal sealed class RegistrationTests
                 MaxConcurrentRequests = 4,
                 PrefillChunk = 64,
             }));
+            Assert.That(options.ToEngineOptions().Adapters, Is.EqualTo(new[] { new AdapterOptions("me/voice", 0.5f) }));
             Assert.That(options.WeightFormatOverrides["text_lm_head"], Is.EqualTo(WeightFormat.BFloat16));
             Assert.That((options.MaxQueuedRequests, options.Loading, options.VoicesFolder), Is.EqualTo((9, EngineLoading.InBackground, ".")));
             Assert.That((options.VoiceDescriptions["calm"], options.DefaultVoice, options.Scene), Is.EqualTo(("He speaks slowly.", "calm", "A hall.")));
