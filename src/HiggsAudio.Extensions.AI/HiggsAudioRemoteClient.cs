@@ -13,7 +13,7 @@ namespace HiggsAudio.Extensions.AI;
 /// Speaks and answers with a server: the same interfaces as <see cref="HiggsAudioTextToSpeechClient"/> and <see cref="HiggsAudioChatClient"/>, so that a program moves
 /// from its own processor to a cluster by its configuration. Thread-safe.
 /// <list type="bullet">
-/// <item>Samples are asked for always; formats, pitch and volume are made here, and speed where the server does not know it.</item>
+/// <item>Samples are asked for always; formats, speed, pitch and volume are made here: half of the servers ignore or refuse them.</item>
 /// <item><see cref="TextToSpeechOptions.RawRepresentationFactory"/> may give <see cref="HiggsAudioRemoteSpeechOptions"/>, that of <see cref="ChatOptions"/>
 /// <see cref="HiggsAudioChatOptions"/> (whose sampling is sent).</item>
 /// <item><see cref="TextToSpeechOptions.AdditionalProperties"/>: <c>temperature</c>, <c>top_p</c>, <c>top_k</c>, <c>seed</c>, <c>max_tokens</c>.</item>
@@ -61,7 +61,7 @@ public sealed class HiggsAudioRemoteClient : ITextToSpeechClient, IChatClient
     public async Task<TextToSpeechResponse> GetAudioAsync(string text, TextToSpeechOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(text);
-        SpeechCall call = Sound(options, streaming: false);
+        var call = SpeechCall.From(options, streaming: false);
         SpeechRequest request = _speech.Request(text, options, options?.RawRepresentationFactory?.Invoke(this) as HiggsAudioRemoteSpeechOptions, streaming: false);
         using Operation operation = Begin("generate_content", "speech");
         try
@@ -90,7 +90,7 @@ public sealed class HiggsAudioRemoteClient : ITextToSpeechClient, IChatClient
     public IAsyncEnumerable<TextToSpeechResponseUpdate> GetStreamingAudioAsync(string text, TextToSpeechOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(text);
-        SpeechCall call = Sound(options, streaming: true);
+        var call = SpeechCall.From(options, streaming: true);
         SpeechRequest request = _speech.Request(text, options, options?.RawRepresentationFactory?.Invoke(this) as HiggsAudioRemoteSpeechOptions, streaming: true);
         return StreamAsync(request, call, cancellationToken);
     }
@@ -207,12 +207,6 @@ public sealed class HiggsAudioRemoteClient : ITextToSpeechClient, IChatClient
     }
 
     private Operation Begin(string name, string? outputType) => Operation.Start(name, _providerName, _options.Model, _options.Endpoint, outputType);
-
-    private SpeechCall Sound(TextToSpeechOptions? options, bool streaming)
-    {
-        var call = SpeechCall.From(options, streaming);
-        return _speech.ServerHasSpeed ? call with { Speed = 1 } : call;
-    }
 
     private HiggsAudioChatOptions? Raw(ChatOptions? options) => options?.RawRepresentationFactory?.Invoke(this) switch
     {

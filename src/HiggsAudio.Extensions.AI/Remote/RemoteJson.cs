@@ -10,7 +10,6 @@ internal sealed class SpeechRequest
     [JsonPropertyName("input")] public required string Input { get; init; }
     [JsonPropertyName("voice")] public string? Voice { get; init; }
     [JsonPropertyName("response_format")] public string ResponseFormat { get; init; } = "pcm";
-    [JsonPropertyName("speed")] public float? Speed { get; init; }
     [JsonPropertyName("language")] public string? Language { get; init; }
     [JsonPropertyName("instructions")] public string? Instructions { get; init; }
     [JsonPropertyName("temperature")] public float? Temperature { get; init; }

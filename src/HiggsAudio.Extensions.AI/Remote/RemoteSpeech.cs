@@ -15,9 +15,6 @@ internal sealed class RemoteSpeech(RemoteTransport transport, HiggsAudioRemoteOp
 {
     private const int DefaultRate = 24000;
 
-    /// <summary>Whether the server changes the speed itself; else it is done here.</summary>
-    public bool ServerHasSpeed => options.Dialect is HiggsAudioServerDialect.OpenAI or HiggsAudioServerDialect.VllmOmni;
-
     /// <summary>The body of a request.</summary>
     /// <param name="text">What to say.</param>
     /// <param name="asked">The caller's options.</param>
@@ -43,7 +40,6 @@ internal sealed class RemoteSpeech(RemoteTransport transport, HiggsAudioRemoteOp
                 HiggsAudioServerDialect.VllmOmni => null,
                 _ => "default",                                   // the fork takes its first preset for what it does not know
             },
-            Speed = ServerHasSpeed && asked?.Speed is { } speed && speed != 1 ? speed : null,
             Language = dialect == HiggsAudioServerDialect.VllmOmni ? asked?.Language : null,
             Instructions = raw?.Instructions,
             Temperature = SamplingProperties.Get<float>(more, SamplingProperties.Temperature),
