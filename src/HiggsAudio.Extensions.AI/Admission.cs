@@ -21,7 +21,8 @@ internal sealed class Admission(HiggsAudioOptions options)
             return new Entry(this);
         Interlocked.Decrement(ref _calls);
         throw new EngineBusyException(
-            $"{options.MaxConcurrentRequests} calls may be computed and {options.MaxQueuedRequests} may wait ({nameof(HiggsAudioOptions)}.{nameof(HiggsAudioOptions.MaxQueuedRequests)}): try again later.",
+            $"{options.MaxConcurrentRequests} calls may be computed and {options.MaxQueuedRequests} may wait " +
+            $"({nameof(HiggsAudioOptions)}.{nameof(HiggsAudioOptions.MaxQueuedRequests)}): try again later.",
             isTransient: true);
     }
 

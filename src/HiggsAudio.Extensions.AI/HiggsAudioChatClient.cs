@@ -96,7 +96,8 @@ public sealed class HiggsAudioChatClient : IChatClient
     /// Gives the answer piece by piece. If the caller reads slowly the model waits; leaving the loop ends the work. The last update has the reason and the usage.
     /// </summary>
     /// <inheritdoc cref="GetResponseAsync"/>
-    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
         ChatMLSample sample = Prepare(messages, options);
         (GenerationOptions generation, HiggsAudioChatOptions raw) = Generation(options);
@@ -213,7 +214,9 @@ public sealed class HiggsAudioChatClient : IChatClient
             while (end < contents.Count && contents[end].GetType() == contents[i].GetType())
                 end++;
             List<AIContent> run = contents[i..end];
-            joined.Add(run[0] is MeaiText ? new MeaiText(string.Concat(run.Cast<MeaiText>().Select(text => text.Text))) : Sound([.. run.Cast<DataContent>()], call, samplingRate));
+            joined.Add(run[0] is MeaiText
+                ? new MeaiText(string.Concat(run.Cast<MeaiText>().Select(text => text.Text)))
+                : Sound([.. run.Cast<DataContent>()], call, samplingRate));
             i = end;
         }
         return joined;

@@ -65,7 +65,10 @@ public sealed class HiggsAudioOptions
     /// <summary>The folder of a <see cref="VoiceLibrary"/>, whose names are the voices that callers can ask for; null for none.</summary>
     public string? VoicesFolder { get; set; }
 
-    /// <summary>Voices that are descriptions, by name, such as <c>"calm": "He speaks slowly, with a British accent."</c>; beside those of <see cref="VoicesFolder"/>, which come first.</summary>
+    /// <summary>
+    /// Voices that are descriptions, by name, such as <c>"calm": "He speaks slowly, with a British accent."</c>;
+    /// beside those of <see cref="VoicesFolder"/>, which come first.
+    /// </summary>
     public IDictionary<string, string> VoiceDescriptions { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>The voice of callers that ask for none; null to let the model choose.</summary>

@@ -120,7 +120,8 @@ public sealed class HiggsAudioRemoteClient : ITextToSpeechClient, IChatClient
 
     /// <summary>Gives the answer to a conversation piece by piece: sound as samples, <c>audio/l16;rate=24000;channels=1</c>.</summary>
     /// <inheritdoc cref="GetResponseAsync"/>
-    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
         return StreamAsync(_chat.Request(messages, options, Raw(options), streaming: true), cancellationToken);
@@ -164,7 +165,8 @@ public sealed class HiggsAudioRemoteClient : ITextToSpeechClient, IChatClient
     /// <summary>Disposes the client of HTTP, if it is the client's own.</summary>
     public void Dispose() => _transport.Dispose();
 
-    private async IAsyncEnumerable<TextToSpeechResponseUpdate> StreamAsync(SpeechRequest request, SpeechCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<TextToSpeechResponseUpdate> StreamAsync(SpeechRequest request, SpeechCall call,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using Operation operation = Begin("generate_content", "speech");
         var sound = new StreamedSound(call);

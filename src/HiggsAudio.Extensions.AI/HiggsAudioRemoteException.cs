@@ -11,7 +11,8 @@ public sealed class HiggsAudioRemoteException : HttpRequestException
     /// <param name="errorCode">Its code.</param>
     /// <param name="retryAfter">When to come again.</param>
     /// <param name="inner">What it was found by.</param>
-    public HiggsAudioRemoteException(string message, HttpStatusCode? statusCode = null, string? errorType = null, string? errorCode = null, TimeSpan? retryAfter = null, Exception? inner = null)
+    public HiggsAudioRemoteException(string message, HttpStatusCode? statusCode = null, string? errorType = null, string? errorCode = null,
+        TimeSpan? retryAfter = null, Exception? inner = null)
         : base(message, inner, statusCode) => (ErrorType, ErrorCode, RetryAfter) = (errorType, errorCode, retryAfter);
 
     /// <summary>The server's type of the error, such as <c>BadRequestError</c>; null if it gave none.</summary>

@@ -47,7 +47,8 @@ public static class HiggsAudioRemoteServiceCollectionExtensions
     /// <summary>As <see cref="AddHiggsAudioRemote(IServiceCollection, IConfiguration, Action{HiggsAudioRemoteOptions}?)"/>, as keyed services.</summary>
     /// <inheritdoc cref="AddKeyedHiggsAudioRemote(IServiceCollection, object, Action{HiggsAudioRemoteOptions})" path="/param[@name='serviceKey']"/>
     /// <inheritdoc cref="AddHiggsAudioRemote(IServiceCollection, IConfiguration, Action{HiggsAudioRemoteOptions}?)" path="/param"/>
-    public static IServiceCollection AddKeyedHiggsAudioRemote(this IServiceCollection services, object serviceKey, IConfiguration configuration, Action<HiggsAudioRemoteOptions>? configure = null)
+    public static IServiceCollection AddKeyedHiggsAudioRemote(this IServiceCollection services, object serviceKey, IConfiguration configuration,
+        Action<HiggsAudioRemoteOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(serviceKey);
         ArgumentNullException.ThrowIfNull(configuration);

@@ -61,7 +61,8 @@ public static class HiggsAudioServiceCollectionExtensions
     /// <summary>As <see cref="AddHiggsAudio(IServiceCollection, IConfiguration, Action{HiggsAudioOptions}?)"/>, as keyed services.</summary>
     /// <inheritdoc cref="AddKeyedHiggsAudio(IServiceCollection, object, Action{HiggsAudioOptions})" path="/param[@name='serviceKey']"/>
     /// <inheritdoc cref="AddHiggsAudio(IServiceCollection, IConfiguration, Action{HiggsAudioOptions}?)" path="/param"/>
-    public static IServiceCollection AddKeyedHiggsAudio(this IServiceCollection services, object serviceKey, IConfiguration configuration, Action<HiggsAudioOptions>? configure = null)
+    public static IServiceCollection AddKeyedHiggsAudio(this IServiceCollection services, object serviceKey, IConfiguration configuration,
+        Action<HiggsAudioOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(serviceKey);
         ArgumentNullException.ThrowIfNull(configuration);
@@ -71,7 +72,8 @@ public static class HiggsAudioServiceCollectionExtensions
     /// <summary>As <see cref="AddHiggsAudio(IServiceCollection, HiggsAudioServeEngine, Action{HiggsAudioOptions}?)"/>, as keyed services.</summary>
     /// <inheritdoc cref="AddKeyedHiggsAudio(IServiceCollection, object, Action{HiggsAudioOptions})" path="/param[@name='serviceKey']"/>
     /// <inheritdoc cref="AddHiggsAudio(IServiceCollection, HiggsAudioServeEngine, Action{HiggsAudioOptions}?)" path="/param"/>
-    public static IServiceCollection AddKeyedHiggsAudio(this IServiceCollection services, object serviceKey, HiggsAudioServeEngine engine, Action<HiggsAudioOptions>? configure = null)
+    public static IServiceCollection AddKeyedHiggsAudio(this IServiceCollection services, object serviceKey, HiggsAudioServeEngine engine,
+        Action<HiggsAudioOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(serviceKey);
         ArgumentNullException.ThrowIfNull(engine);

@@ -42,7 +42,8 @@ public sealed class HiggsAudioTextToSpeechClient : ITextToSpeechClient
     /// <param name="options">Voices, queue and defaults; what says how to load has no effect. Null for the defaults.</param>
     /// <param name="ownsEngine">Whether the engine is disposed with the client.</param>
     /// <param name="logger">Told of calls; null for nobody.</param>
-    public HiggsAudioTextToSpeechClient(HiggsAudioServeEngine engine, HiggsAudioOptions? options = null, bool ownsEngine = false, ILogger<HiggsAudioTextToSpeechClient>? logger = null)
+    public HiggsAudioTextToSpeechClient(HiggsAudioServeEngine engine, HiggsAudioOptions? options = null, bool ownsEngine = false,
+        ILogger<HiggsAudioTextToSpeechClient>? logger = null)
         : this(new HiggsAudioEngineProvider(engine ?? throw new ArgumentNullException(nameof(engine)), options ?? new HiggsAudioOptions(), ownsEngine), logger) =>
         _ownsProvider = true;
 
@@ -130,7 +131,8 @@ public sealed class HiggsAudioTextToSpeechClient : ITextToSpeechClient
             _provider.Dispose();
     }
 
-    private async IAsyncEnumerable<TextToSpeechResponseUpdate> StreamAsync(string text, TextToSpeechOptions? options, SpeechCall call, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<TextToSpeechResponseUpdate> StreamAsync(string text, TextToSpeechOptions? options, SpeechCall call,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using Admission.Entry entry = _provider.Admission.Enter();
         using Operation operation = Begin();
@@ -164,7 +166,8 @@ public sealed class HiggsAudioTextToSpeechClient : ITextToSpeechClient
         };
     }
 
-    private async IAsyncEnumerable<HiggsAudioStreamerDelta> DeltasAsync(string text, TextToSpeechOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<HiggsAudioStreamerDelta> DeltasAsync(string text, TextToSpeechOptions? options,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         HiggsAudioServeEngine engine = await _provider.GetEngineAsync(cancellationToken).ConfigureAwait(false);
         SpeakOptions speak = await SpeakOptionsAsync(options, null, cancellationToken).ConfigureAwait(false);

@@ -83,7 +83,7 @@ internal static class ChatMessages
     {
         // What this client has made itself it has codes of.
         if (pieces.All(piece => piece.RawRepresentation is AudioCodes))
-            return AudioContent.FromCodes(pieces.Count == 1 ? (AudioCodes)pieces[0].RawRepresentation! : AudioCodes.Concat([.. pieces.Select(piece => (AudioCodes)piece.RawRepresentation!)]));
+            return AudioContent.FromCodes(AudioCodes.Concat([.. pieces.Select(piece => (AudioCodes)piece.RawRepresentation!)]));
         string mediaType = pieces[0].MediaType;
         if (SoundFiles.IsWav(mediaType))
             return AudioContent.FromBytes(pieces[0].Data);

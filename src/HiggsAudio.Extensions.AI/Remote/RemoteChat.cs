@@ -32,7 +32,11 @@ internal sealed class RemoteChat(RemoteTransport transport, HiggsAudioRemoteOpti
         {
             Model = options.Model,
             Messages = converted,
-            Audio = new ChatRequestAudio { Format = streaming ? "pcm16" : "wav", Voice = options.DefaultVoice is { } voice && options.Dialect != HiggsAudioServerDialect.BosonVllm ? voice : "alloy" },
+            Audio = new ChatRequestAudio
+            {
+                Format = streaming ? "pcm16" : "wav",
+                Voice = options.DefaultVoice is { } voice && options.Dialect != HiggsAudioServerDialect.BosonVllm ? voice : "alloy",   // the fork checks the name only
+            },
             Temperature = asked?.Temperature ?? SamplingProperties.Get<float>(more, SamplingProperties.Temperature) ?? given?.Temperature,
             TopP = asked?.TopP ?? SamplingProperties.Get<float>(more, SamplingProperties.TopP) ?? given?.TopP,
             TopK = asked?.TopK ?? SamplingProperties.Get<int>(more, SamplingProperties.TopK) ?? given?.TopK,
@@ -130,7 +134,8 @@ internal sealed class RemoteChat(RemoteTransport transport, HiggsAudioRemoteOpti
     }
 
     private static JsonElement Choice(JsonElement json) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty("choices", out JsonElement choices) && choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() > 0
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty("choices", out JsonElement choices)
+            && choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() > 0
             ? choices[0] : default;
 
     private static ChatFinishReason? Reason(JsonElement choice) => RemoteReading.String(choice, "finish_reason") switch

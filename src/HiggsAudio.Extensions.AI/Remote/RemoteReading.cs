@@ -21,7 +21,8 @@ internal static class RemoteReading
         if (json.ValueKind != JsonValueKind.Object)
             return null;
         bool wrapped = json.TryGetProperty("error", out JsonElement error) && error.ValueKind is JsonValueKind.Object or JsonValueKind.String;
-        bool flat = String(json, "object") == "error" || (String(json, "type") is { } kind && kind.EndsWith("error", StringComparison.OrdinalIgnoreCase) && json.TryGetProperty("message", out _));
+        bool flat = String(json, "object") == "error"
+            || (String(json, "type") is { } kind && kind.EndsWith("error", StringComparison.OrdinalIgnoreCase) && json.TryGetProperty("message", out _));
         if (!wrapped && !flat)
             return null;
         if (wrapped && error.ValueKind == JsonValueKind.String)
@@ -50,7 +51,8 @@ internal static class RemoteReading
             }
         }
         string said = text.Length == 0 ? response.ReasonPhrase ?? "" : text;
-        return new HiggsAudioRemoteException($"The server failed ({(int)response.StatusCode} {response.StatusCode}): {Short(said)}", response.StatusCode, retryAfter: retryAfter);
+        return new HiggsAudioRemoteException($"The server failed ({(int)response.StatusCode} {response.StatusCode}): {Short(said)}",
+            response.StatusCode, retryAfter: retryAfter);
     }
 
     /// <summary>When to come again; null if the server does not say.</summary>
@@ -115,7 +117,8 @@ internal static class RemoteReading
     public static int? SamplingRate(HttpResponseMessage response)
     {
         string? header = response.Headers.Concat(response.Content.Headers)
-            .Where(header => header.Key.EndsWith("sample-rate", StringComparison.OrdinalIgnoreCase) || header.Key.EndsWith("sampling-rate", StringComparison.OrdinalIgnoreCase))
+            .Where(header => header.Key.EndsWith("sample-rate", StringComparison.OrdinalIgnoreCase)
+                || header.Key.EndsWith("sampling-rate", StringComparison.OrdinalIgnoreCase))
             .Select(header => header.Value.FirstOrDefault()).FirstOrDefault();
         MediaTypeHeaderValue? type = response.Content.Headers.ContentType;
         header ??= type?.Parameters.FirstOrDefault(parameter => parameter.Name.Equals("rate", StringComparison.OrdinalIgnoreCase))?.Value;
@@ -131,7 +134,8 @@ internal static class RemoteReading
     public static string Short(string text) => text.Length <= MostMessage ? text : text[..MostMessage] + "…";
 
     private static long? Number(JsonElement json, string name) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) ? number : null;
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out JsonElement value)
+            && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) ? number : null;
 
     private static JsonElement First(JsonElement json, params ReadOnlySpan<string> names)
     {

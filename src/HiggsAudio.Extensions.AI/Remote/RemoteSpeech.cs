@@ -26,7 +26,8 @@ internal sealed class RemoteSpeech(RemoteTransport transport, HiggsAudioRemoteOp
         HiggsAudioServerDialect dialect = options.Dialect;
         bool isOmni = dialect is HiggsAudioServerDialect.VllmOmni or HiggsAudioServerDialect.SglangOmni;
         if (raw?.ReferenceAudio is not null && !isOmni)
-            throw new NotSupportedException($"A server of the kind {dialect} takes no recording with a request for speech: give it voices of its own, or use chat with the recording as the assistant's turn.");
+            throw new NotSupportedException(
+                $"A server of the kind {dialect} takes no recording with a request for speech: give it voices of its own, or use chat with the recording as the assistant's turn.");
         AdditionalPropertiesDictionary? more = asked?.AdditionalProperties;
         int? maxTokens = SamplingProperties.Get<int>(more, SamplingProperties.MaxTokens);
         string? voice = string.IsNullOrEmpty(asked?.VoiceId) ? options.DefaultVoice : asked.VoiceId;

@@ -62,7 +62,8 @@ internal sealed class RemoteTransport : IDisposable
         await using ConfiguredAsyncDisposable disposal = stream.ConfigureAwait(false);
         while (true)
         {
-            int read = await WithinAsync(_options.IdleTimeout, token => stream.ReadAsync(buffer, token).AsTask(), "was silent while it answered", cancellationToken).ConfigureAwait(false);
+            int read = await WithinAsync(_options.IdleTimeout,
+                token => stream.ReadAsync(buffer, token).AsTask(), "was silent while it answered", cancellationToken).ConfigureAwait(false);
             if (read == 0)
                 yield break;
             yield return buffer.AsMemory(0, read);
@@ -117,7 +118,8 @@ internal sealed class RemoteTransport : IDisposable
                 }
             }
             // The request has not reached anyone.
-            catch (HttpRequestException problem) when (problem.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError && attempt <= _options.MaxRetries)
+            catch (HttpRequestException problem) when (problem.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
+                && attempt <= _options.MaxRetries)
             {
                 wait = TimeSpan.FromMilliseconds(Math.Min(200 * Math.Pow(2, attempt - 1), _options.MaxRetryDelay.TotalMilliseconds));
                 reason = problem.Message;

@@ -27,7 +27,8 @@ internal sealed class ServerSentEvents(int mostBytes)
             int end = bytes.IndexOfAny((byte)'\n', (byte)'\r');
             _line.AddRange(end < 0 ? bytes : bytes[..end]);
             if ((long)_line.Count + _data.Count > mostBytes)
-                throw new HiggsAudioRemoteException($"An event of the server's answer is longer than {mostBytes} bytes ({nameof(HiggsAudioRemoteOptions)}.{nameof(HiggsAudioRemoteOptions.MaxResponseBytes)}).");
+                throw new HiggsAudioRemoteException(
+                    $"An event of the server's answer is longer than {mostBytes} bytes ({nameof(HiggsAudioRemoteOptions)}.{nameof(HiggsAudioRemoteOptions.MaxResponseBytes)}).");
             if (end < 0)
                 break;
             _afterReturn = bytes[end] == '\r';

@@ -13,7 +13,8 @@ internal sealed class Operation : IDisposable
         "How long a call took.", advice: Seconds);
 
     private static readonly Histogram<long> TokenUsage = HiggsAudioTelemetry.Meter.CreateHistogram<long>("gen_ai.client.token.usage", "{token}",
-        "Tokens of a call, by gen_ai.token.type.", advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576] });
+        "Tokens of a call, by gen_ai.token.type.",
+        advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576] });
 
     private static readonly Histogram<double> TimeToFirstAudio = HiggsAudioTelemetry.Meter.CreateHistogram("higgs_audio.time_to_first_audio", "s",
         "How long the first sound of a streamed call took.", advice: Seconds);
@@ -29,7 +30,13 @@ internal sealed class Operation : IDisposable
 
     private Operation(string name, string provider, string model, Uri? server, string? outputType)
     {
-        _tags = new TagList { { "gen_ai.operation.name", name }, { "gen_ai.provider.name", provider }, { "gen_ai.request.model", model }, { "gen_ai.response.model", model } };
+        _tags = new TagList
+        {
+            { "gen_ai.operation.name", name },
+            { "gen_ai.provider.name", provider },
+            { "gen_ai.request.model", model },
+            { "gen_ai.response.model", model },
+        };
         if (server is not null)
         {
             _tags.Add("server.address", server.Host);
