@@ -7,6 +7,8 @@ public sealed record HubOptions
 {
     private readonly Uri _endpoint = new("https://huggingface.co");
     private readonly string? _token;
+    private readonly int _retries = 5;
+    private readonly TimeSpan _timeout = TimeSpan.FromSeconds(30);
 
     /// <summary>The Hub, or a mirror of it. <c>HF_ENDPOINT</c>; https://huggingface.co by default.</summary>
     /// <exception cref="ArgumentException">It is not an absolute http or https address.</exception>
@@ -44,10 +46,29 @@ public sealed record HubOptions
     public IWebProxy? Proxy { get; init; }
 
     /// <summary>How often something that failed on the way is tried again, with growing pauses, before the download fails; 0 or more.</summary>
-    public int Retries { get; init; } = 5;
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    public int Retries
+    {
+        get => _retries;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _retries = value;
+        }
+    }
 
-    /// <summary>How long the Hub may send nothing before a connection counts as broken.</summary>
-    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>How long the Hub may send nothing before a connection counts as broken; above 0, at most a day.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is out of its range.</exception>
+    public TimeSpan Timeout
+    {
+        get => _timeout;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(value, TimeSpan.Zero);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, TimeSpan.FromDays(1));
+            _timeout = value;
+        }
+    }
 
     // What tests replace: pauses, room on the disk, and whether links can be made.
     internal Func<TimeSpan, CancellationToken, Task> Pause { get; init; } = Task.Delay;

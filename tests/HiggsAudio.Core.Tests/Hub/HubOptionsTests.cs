@@ -67,6 +67,14 @@ internal sealed class HubOptionsTests
     }
 
     [Test]
+    public void Retries_and_patience_have_ranges()
+    {
+        Assert.That(() => new HubOptions { Retries = -1 }, Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new HubOptions { Timeout = TimeSpan.Zero }, Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new HubOptions { Timeout = TimeSpan.MaxValue }, Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
     public void Printing_the_options_does_not_print_the_token() =>
         Assert.That(From(("HF_TOKEN", "hf_secret")).ToString(), Does.Not.Contain("hf_secret").And.Contain("token set"));
 }
