@@ -1,3 +1,4 @@
+using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Testing.RandomModels;
 using NUnit.Framework;
@@ -18,13 +19,13 @@ internal sealed class HubEngineTests
     private EngineOptions Options => new() { Hub = _hub.Options, Threads = 1 };
 
     // The repositories of the fake Hub are one: what is asked for decides whose files it has.
-    private void Serve(string modelFolder, string codecFolder)
+    private void Serve(params (string Part, string Folder)[] repositories)
     {
         Func<Request, Reply?> previous = _hub.InsteadOfHub;
         _hub.InsteadOfHub = request =>
         {
             _hub.Files.Clear();
-            string folder = request.Path.Contains("-tokenizer", StringComparison.Ordinal) ? codecFolder : modelFolder;
+            string folder = repositories.First(r => request.Path.Contains(r.Part, StringComparison.Ordinal)).Folder;
             foreach (string path in Directory.GetFiles(folder))
                 _hub.Files[Path.GetFileName(path)] = File.ReadAllBytes(path);
             return previous(request);
@@ -37,18 +38,40 @@ internal sealed class HubEngineTests
     public async Task Names_of_repositories_are_downloaded_and_loaded()
     {
         (string model, string codec) = NanoFolders;
-        Serve(model, codec);
+        Serve(("-tokenizer", codec), ("nano", model));
         var stages = new List<string>();
         using HiggsAudioServeEngine engine = await HiggsAudioServeEngine.LoadAsync("someone/nano", "someone/nano-tokenizer@main", Options, new Stages(stages));
-        var greedy = new GenerationOptions { Temperature = 0, RasWinLen = null, ForceAudioGeneration = true, MaxNewTokens = 20 };
-        HiggsAudioResponse expected = Serving.NanoVoiceTests.Engine.Generate(NanoVoice.Say("yes."), greedy);
-        Assert.That(engine.Generate(NanoVoice.Say("yes."), greedy).AudioCodes, Is.EqualTo(expected.AudioCodes));
+        Assert.That(Answer(engine), Is.EqualTo(Answer(Serving.NanoVoiceTests.Engine)));
         Assert.That(stages.Distinct(), Is.EqualTo(new[] { "downloading model", "downloading codec", "tokenizer", "codec", "model" }));
 
         int asked = _hub.Hub.Requests.Count;
         EngineOptions offline = Options with { Hub = _hub.Options with { Offline = true } };
         using HiggsAudioServeEngine again = HiggsAudioServeEngine.Load("someone/nano", "someone/nano-tokenizer", offline);
         Assert.That(_hub.Hub.Requests, Has.Count.EqualTo(asked));
+    }
+
+    private static AudioCodes? Answer(HiggsAudioServeEngine engine) => engine.Generate(NanoVoice.Say("yes."),
+        new GenerationOptions { Temperature = 0, RasWinLen = null, ForceAudioGeneration = true, MaxNewTokens = 20 }).AudioCodes;
+
+    [TestCase(WeightFormat.AsStored)]
+    [TestCase(WeightFormat.Int8)]
+    public async Task An_adapter_from_the_hub_changes_the_answers_by_its_weight(WeightFormat format)
+    {
+        (string model, string codec) = NanoFolders;
+        HiggsAudioConfig config = Serving.NanoVoiceTests.Engine.Config;
+        using var adapter = new Model.AdapterFolder();
+        for (int layer = 0; layer < config.NumHiddenLayers; layer++)
+            adapter.AddLinear($"layers.{layer}.self_attn.o_proj", config.HiddenSize, config.NumAttentionHeads * config.HeadDim, 4, 1);
+        Serve(("-lora", adapter.Write().Path));
+        var answers = new List<AudioCodes?>();
+        foreach (AdapterOptions[] adapters in new AdapterOptions[][] { [], [new("someone/nano-lora", 0)], [new("someone/nano-lora", 2)] })
+        {
+            EngineOptions options = Options with { WeightFormat = format, Adapters = adapters };
+            using HiggsAudioServeEngine engine = await HiggsAudioServeEngine.LoadAsync(model, codec, options);
+            answers.Add(Answer(engine));
+        }
+        Assert.That(answers[1], Is.EqualTo(answers[0]), "weight 0");
+        Assert.That(answers[2], Is.Not.EqualTo(answers[0]), "weight 2");
     }
 
     [Test]
@@ -119,7 +142,7 @@ internal sealed class HubEngineTests
         string folder = _hub.At("made");
         RandomCheckpoint.WriteLanguageModel(Path.Combine(folder, "model"), LanguageModelSizes.Tiny, CheckpointLayout.Legacy);
         RandomCheckpoint.WriteCodec(Path.Combine(folder, "codec"), CodecSizes.Tiny, CheckpointLayout.Legacy);
-        Serve(Path.Combine(folder, "model"), Path.Combine(folder, "codec"));
+        Serve(("-tokenizer", Path.Combine(folder, "codec")), ("legacy", Path.Combine(folder, "model")));
         using HiggsAudioServeEngine engine = await HiggsAudioServeEngine.LoadAsync("someone/legacy", "someone/legacy-tokenizer", Options);
         Assert.That(engine.Config.NumHiddenLayers, Is.EqualTo(LanguageModelSizes.Tiny.Layers));
         Assert.That(_hub.Storage.Requests.Select(r => r.Path), Has.Some.EqualTo("/model.pth"));
