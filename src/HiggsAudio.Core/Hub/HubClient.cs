@@ -102,7 +102,7 @@ internal sealed class HubClient : IDisposable
                     throw Failure(response, address);
             }
             using (response)
-                address = redirects < MaxRedirects ? Target(response, address) : throw new HubRetryException($"{address} redirects more than {MaxRedirects} times");
+                address = redirects < MaxRedirects ? Target(response, address) : throw new HubRetryException($"{Shown(address)} redirects more than {MaxRedirects} times");
         }
     }
 
@@ -139,27 +139,30 @@ internal sealed class HubClient : IDisposable
         catch (Exception problem) when (problem is HttpRequestException or IOException or OperationCanceledException)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw new HubRetryException($"{address.GetLeftPart(UriPartial.Path)} cannot be reached: {Explain(problem)}", null, problem);
+            throw new HubRetryException($"{Shown(address)} cannot be reached: {Explain(problem)}", null, problem);
         }
     }
 
     // Scheme, host and port: another port is another server.
     private bool IsHub(Uri address) => Uri.Compare(address, _options.Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
 
+    // Queries may carry signatures.
+    private static string Shown(Uri address) => address.GetLeftPart(UriPartial.Path);
+
     private static Uri Target(HttpResponseMessage response, Uri address)
     {
         Uri target = response.Headers.Location is { } location
             ? new Uri(address, location)
-            : throw new HubRetryException($"{address} redirects without saying where to");
+            : throw new HubRetryException($"{Shown(address)} redirects without saying where to");
         bool allowed = target.Scheme == Uri.UriSchemeHttps || target.Scheme == Uri.UriSchemeHttp && address.Scheme == Uri.UriSchemeHttp;
-        return allowed ? target : throw new HubException(HubProblem.NotGenuine, $"{address} redirects to {target.Scheme}://{target.Host}, which is not a secure address.");
+        return allowed ? target : throw new HubException(HubProblem.NotGenuine, $"{Shown(address)} redirects to {target.Scheme}://{target.Host}, which is not a secure address.");
     }
 
     private static Exception Failure(HttpResponseMessage response, Uri address)
     {
         int status = (int)response.StatusCode;
         string code = Header(response, "X-Error-Code") ?? "", says = Header(response, "X-Error-Message") is { } text ? $" The Hub says: {HubFileChoice.Shown(text)}" : "";
-        string what = address.GetLeftPart(UriPartial.Path);
+        string what = Shown(address);
         if (status is 408 or 429 or >= 500)
             return new HubRetryException($"{what} answers {status}", RetryAfter(response));
         return code switch

@@ -15,9 +15,9 @@ public sealed record HubOptions
     public Uri Endpoint
     {
         get => _endpoint;
-        init => _endpoint = value is { IsAbsoluteUri: true } && (value.Scheme == Uri.UriSchemeHttps || value.Scheme == Uri.UriSchemeHttp)
+        init => _endpoint = value is { IsAbsoluteUri: true, UserInfo: "" } && (value.Scheme == Uri.UriSchemeHttps || value.Scheme == Uri.UriSchemeHttp)
             ? value
-            : throw new ArgumentException($"The endpoint of the Hub must be an absolute http or https address, found '{value}'.", nameof(value));
+            : throw new ArgumentException($"The endpoint of the Hub must be an absolute http or https address, without a password, found '{(value is { IsAbsoluteUri: true } ? $"{value.Scheme}://{value.Host}" : value)}'.", nameof(value));
     }
 
     /// <summary>

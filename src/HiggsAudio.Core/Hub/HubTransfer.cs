@@ -15,7 +15,7 @@ internal sealed class HubTransfer(HubClient client, Uri address, HubFile file, s
 
     private FileStream? _stream;
     private IncrementalHash? _hash;
-    private long _length, _before;
+    private long _length, _furthest;
     private bool _continued;
 
     /// <summary>Transfers the file.</summary>
@@ -25,7 +25,7 @@ internal sealed class HubTransfer(HubClient client, Uri address, HubFile file, s
         try
         {
             await OpenAsync(cancellationToken).ConfigureAwait(false);
-            await client.RetryAsync(() => AttemptAsync(cancellationToken), () => _length - _before >= WorthCountingAnew, cancellationToken).ConfigureAwait(false);
+            await client.RetryAsync(() => AttemptAsync(cancellationToken), Progressed, cancellationToken).ConfigureAwait(false);
             _stream!.Flush(flushToDisk: true);
         }
         catch (Exception problem) when (problem is IOException and not HubException or UnauthorizedAccessException)
@@ -86,7 +86,6 @@ internal sealed class HubTransfer(HubClient client, Uri address, HubFile file, s
 
     private async Task<bool> AttemptAsync(CancellationToken cancellationToken)
     {
-        _before = _length;
         if (_length < file.Length || file.Length == 0)
             await ReceiveAsync(cancellationToken).ConfigureAwait(false);
         string found = Convert.ToHexStringLower(_hash!.GetCurrentHash());
@@ -100,11 +99,20 @@ internal sealed class HubTransfer(HubClient client, Uri address, HubFile file, s
         throw new HubException(HubProblem.NotGenuine, $"'{file.Name}' from {address.GetLeftPart(UriPartial.Path)} has the hash {found}, the Hub lists {file.Hash}.");
     }
 
+    // Farther than ever before: a server that sends the same beginning again and again makes no progress.
+    private bool Progressed()
+    {
+        if (_length - _furthest < WorthCountingAnew)
+            return false;
+        _furthest = _length;
+        return true;
+    }
+
     private void Restart()
     {
         _hash?.Dispose();
         _hash = Begin(file);
-        (_length, _before, _continued) = (0, 0, false);
+        (_length, _continued) = (0, false);
         _stream!.Position = 0;
         report(0);
     }

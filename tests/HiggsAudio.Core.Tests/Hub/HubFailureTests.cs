@@ -50,6 +50,15 @@ internal sealed class HubFailureTests
     }
 
     [Test]
+    public void The_same_beginning_again_and_again_is_no_progress()
+    {
+        _hub.Files[Weights] = new byte[20 << 20];
+        _hub.InsteadOfStorage = _ => new Reply(200, _hub.Files[Weights]) { CutAfter = 9 << 20 };
+        Fails(HubProblem.Unavailable);
+        Assert.That(_hub.Storage.Requests, Has.Count.EqualTo(6));
+    }
+
+    [Test]
     public async Task A_server_that_sends_nothing_more_counts_as_broken()
     {
         _hub.Options = _hub.Options with { Timeout = TimeSpan.FromMilliseconds(300) };

@@ -64,6 +64,7 @@ internal sealed class HubOptionsTests
         Assert.That(From(("HF_ENDPOINT", "https://mirror.example/hub/")).Endpoint, Is.EqualTo(new Uri("https://mirror.example/hub/")));
         Assert.That(() => From(("HF_ENDPOINT", "mirror.example")), Throws.ArgumentException.With.Message.Contains("HF_ENDPOINT"));
         Assert.That(() => From(("HF_ENDPOINT", "file:///etc")), Throws.ArgumentException);
+        Assert.That(() => From(("HF_ENDPOINT", "https://me:secret@mirror.example")), Throws.ArgumentException.With.Message.Not.Contains("secret"));
     }
 
     [Test]
