@@ -144,7 +144,10 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
         }
     }
 
-    /// <summary>Ends all requests (they fail with <see cref="ObjectDisposedException"/>) and frees the engine's memory.</summary>
+    /// <summary>
+    /// Ends all requests (they fail with <see cref="ObjectDisposedException"/>) and frees the engine's memory, once the sound that is being encoded or
+    /// decoded at the moment is done.
+    /// </summary>
     public void Dispose()
     {
         if (_disposed)

@@ -247,7 +247,7 @@ public sealed class AudioCodec : IDisposable
             throw new ArgumentException($"{codes.Frames} frames are too many to decode at once.", nameof(codes));
     }
 
-    /// <summary>Frees the codec; call it when no other call is in progress.</summary>
+    /// <summary>Frees the codec, once the calls in progress have ended; later ones fail with <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
         _lanes.Dispose();

@@ -134,6 +134,27 @@ public class AudioCodecTests
     }
 
     [Test]
+    public async Task Disposing_waits_for_what_is_in_progress()
+    {
+        for (int round = 0; round < 20; round++)
+        {
+            AudioCodec codec = AudioCodec.Load(Path.Combine(Golden.Repository, "tests", "golden", "codec_a"), new AudioCodecOptions { Threads = 1 });
+            AudioCodes codes = codec.Encode(new Waveform(Sound(20_000), codec.SamplingRate));
+            int done = 0;
+            Task[] work = [.. Enumerable.Range(0, 3).Select(_ => Task.Run(() =>
+            {
+                for (; ; Interlocked.Increment(ref done))
+                    codec.Decode(codes);
+            }))];
+            while (Volatile.Read(ref done) < 3)
+                await Task.Yield();
+            codec.Dispose();
+            foreach (Task task in work)
+                Assert.That(async () => await task, Throws.TypeOf<ObjectDisposedException>());
+        }
+    }
+
+    [Test]
     public void A_disposed_codec_says_so()
     {
         var codec = AudioCodec.Load(CodecB);
