@@ -38,6 +38,22 @@ internal sealed class NanoSpeechTests
         Assert.That(found, Is.LessThanOrEqualTo(errorRate + Tolerance));
     }
 
+    // The codec alone, without a language model: flite's own sound, encoded and decoded. Floor: the recogniser on that sound itself.
+    [TestCase("feminine", 0.223, 0.636), TestCase("masculine", 0.168, 0.485), TestCase("scottish", 0.165, 0.502)]
+    public void A_recogniser_understands_what_the_codec_makes_of_speech(string voice, double floor, double errorRate)
+    {
+        Assume.That(SpeechRecognizer.IsInstalled, SpeechRecognizer.NotInstalled);
+        Assume.That(Flite.IsInstalled, Flite.NotInstalled);
+        string[] said = HeldOutSentences.All;
+        Waveform[] spoken = [.. said.Select(text => Flite.Say(text, voice))];
+        AudioCodec codec = NanoVoiceTests.Engine.Codec;
+        double source = SpeechRecognizer.WordErrorRate(said, spoken);
+        double found = SpeechRecognizer.WordErrorRate(said, [.. spoken.Select(sound => codec.Decode(codec.Encode(sound)))]);
+        TestContext.Out.WriteLine(FormattableString.Invariant($"{voice}: word error rate of the source {source:0.000}, released {floor:0.000}; of the codec {found:0.000}, released {errorRate:0.000}"));
+        Assert.That(source, Is.LessThanOrEqualTo(floor + Tolerance));
+        Assert.That(found, Is.LessThanOrEqualTo(errorRate + Tolerance));
+    }
+
     [TestCase("feminine", 173), TestCase("masculine", 98), TestCase("scottish", 130)]
     public void A_described_voice_has_the_pitch_of_the_voice_it_was_trained_on(string voice, double pitch)
     {

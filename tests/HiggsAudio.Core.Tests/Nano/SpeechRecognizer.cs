@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 
 namespace HiggsAudio.Core.Tests.Nano;
@@ -10,7 +9,7 @@ internal static partial class SpeechRecognizer
 
     public const string NotInstalled = "the recogniser is not installed (Debian: pocketsphinx pocketsphinx-en-us)";
 
-    public static bool IsInstalled { get; } = Directory.Exists(Path.Combine(Model, "en-us")) && IsOnPath("pocketsphinx_batch");
+    public static bool IsInstalled { get; } = Directory.Exists(Path.Combine(Model, "en-us")) && ExternalProgram.IsOnPath("pocketsphinx_batch");
 
     /// <summary>Wrong, missing and added words divided by the words that were said, as the recogniser's own language model hears them.</summary>
     public static double WordErrorRate(IReadOnlyList<string> said, IReadOnlyList<Waveform> sounds)
@@ -20,12 +19,12 @@ internal static partial class SpeechRecognizer
         return (double)errors / said.Sum(text => Words(text).Length);
     }
 
-    private static string[] Recognize(IReadOnlyList<Waveform> sounds) => InFolder<string[]>(folder =>
+    private static string[] Recognize(IReadOnlyList<Waveform> sounds) => ExternalProgram.InFolder<string[]>(folder =>
     {
         for (int i = 0; i < sounds.Count; i++)
             WithSilence(sounds[i].ResampleTo(16000)).SaveWav(Path.Combine(folder, $"{i}.wav"));
         File.WriteAllLines(Path.Combine(folder, "list"), Enumerable.Range(0, sounds.Count).Select(i => $"{i}"));
-        Run("pocketsphinx_batch", folder, "-hmm", Path.Combine(Model, "en-us"), "-lm", Path.Combine(Model, "en-us.lm.bin"),
+        ExternalProgram.Run("pocketsphinx_batch", folder, "-hmm", Path.Combine(Model, "en-us"), "-lm", Path.Combine(Model, "en-us.lm.bin"),
             "-dict", Path.Combine(Model, "cmudict-en-us.dict"), "-adcin", "yes", "-adchdr", "44", "-cepdir", folder, "-cepext", ".wav",
             "-ctl", Path.Combine(folder, "list"), "-hyp", Path.Combine(folder, "heard"), "-logfn", Path.Combine(folder, "log"));
         return [.. File.ReadAllLines(Path.Combine(folder, "heard")).Select(line => Score().Replace(line, ""))];
@@ -52,31 +51,6 @@ internal static partial class SpeechRecognizer
                 (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (said[i - 1] == heard[j - 1] ? 0 : 1)));
         }
         return row[^1];
-    }
-
-    private static bool IsOnPath(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => folder.Length > 0 && File.Exists(Path.Combine(folder, program)));
-
-    private static T InFolder<T>(Func<string, T> work)
-    {
-        string folder = Directory.CreateTempSubdirectory("higgs-audio-asr").FullName;
-        try
-        {
-            return work(folder);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-    }
-
-    private static void Run(string program, string folder, params string[] arguments)
-    {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardError = true })!;
-        string problem = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{program} failed: {problem}");
     }
 
     // "the words (7 -12345)"
