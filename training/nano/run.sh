@@ -12,7 +12,7 @@ case "${1:-}" in
         codec="--steps 24 --batch 4 --unquantized 8 --report 8 --encoder 4 --decoder 64 --judges mel"
         model="--steps 20 --batch 800 --report 10 --listening 0.25" decoder="--steps 12 --batch 4 --report 6 --judges mel" sentences=2 ;;
     released) # what the released pair was made with
-        utterances=29000 texts="" semantic="--steps 1500" codec="" model="" decoder="" sentences=40 ;;
+        utterances=29000 texts="" semantic="--steps 1300" codec="" model="" decoder="" sentences=40 ;;
     long) # for a GPU: more of everything, the discriminators, and transcription
         utterances=65000 texts="--templates 20000" semantic="--steps 4000 --batch 64" sentences=40
         codec="--steps 40000 --batch 48 --frames 25 --rate 8e-4 --judges wave --judges_start 0.15 --rest 0.3"

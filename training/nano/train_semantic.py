@@ -77,7 +77,7 @@ def write_features(hubert, device):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_common(parser, steps=1500, rate=2e-3, batch=32)
+    add_common(parser, steps=1300, rate=2e-3, batch=32)
     parser.add_argument("--frames", type=int, default=50, help="length of the crops in codec frames of 40 ms")
     arguments = parser.parse_args()
     seed_everything(arguments.seed)

@@ -38,7 +38,8 @@ internal sealed class NanoSpeechTests
         Assert.That(found, Is.LessThanOrEqualTo(errorRate + Tolerance));
     }
 
-    // The codec alone, without a language model: flite's own sound, encoded and decoded. Floor: the recogniser on that sound itself.
+    // The codec alone: flite's own sound, encoded and decoded. On these sounds the recipe's PyTorch codec gives the same codes (all but 2 of
+    // 58 552) and, before the same recogniser, 0.612, 0.437 and 0.521; the released report had 30 of the sentences, and another resampler.
     [TestCase("feminine", 0.223, 0.636), TestCase("masculine", 0.168, 0.485), TestCase("scottish", 0.165, 0.502)]
     public void A_recogniser_understands_what_the_codec_makes_of_speech(string voice, double floor, double errorRate)
     {
