@@ -65,7 +65,7 @@ internal static class ServerApp
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = limits.BodyBytes;
         kestrel.Limits.MaxConcurrentConnections = limits.Connections;
-        kestrel.Limits.MinResponseDataRate = limits.ReaderBytesPerSecond == 0 ? null : new MinDataRate(limits.ReaderBytesPerSecond, TimeSpan.FromSeconds(10));
+        kestrel.Limits.MinResponseDataRate = limits.ReaderBytesPerSecond == 0 ? null : new MinDataRate(limits.ReaderBytesPerSecond, TimeSpan.FromSeconds(5));
     }
 
     // Before the first request: it shall not wait for the model, and what is wrong with the configuration shall show now.

@@ -27,6 +27,8 @@ internal sealed class RunningServer : IAsyncDisposable
 
     public HiggsAudioServeEngine Engine => App.Services.GetRequiredService<HiggsAudioServeEngine>();
 
+    public string VoiceFolder => App.Services.GetRequiredService<VoiceLibrary>().Folder;
+
     /// <summary>What the server logged as an error.</summary>
     public IReadOnlyCollection<string> Errors => _log.Errors;
 
