@@ -62,8 +62,8 @@ internal sealed class ChatTests
     {
         JsonElement first = await AskAsync("""{"messages":[{"role":"user","content":"Good morning."}],"modalities":["audio"],"seed":1}""");
         string id = first.GetProperty("choices")[0].GetProperty("message").GetProperty("audio").GetProperty("id").GetString()!;
-        JsonElement second = await AskAsync($$"""
-            {"messages":[{"role":"user","content":"Good morning."},{"role":"assistant","audio":{"id":"{{id}}"}},{"role":"user","content":"Thank you."}],"modalities":["audio"],"seed":1}
+        JsonElement second = await AskAsync($$$"""
+            {"messages":[{"role":"user","content":"Good morning."},{"role":"assistant","audio":{"id":"{{{id}}}"}},{"role":"user","content":"Thank you."}],"modalities":["audio"],"seed":1}
             """);
         Assert.That(second.GetProperty("usage").GetProperty("prompt_tokens").GetInt32(), Is.GreaterThan(first.GetProperty("usage").GetProperty("prompt_tokens").GetInt32() + 10));
     }
@@ -81,9 +81,9 @@ internal sealed class ChatTests
         int[] prompts = new int[2];
         foreach ((int i, byte[] bytes, string format) in new[] { (0, file.ToArray(), "wav"), (1, samples, "pcm16") })
         {
-            JsonElement answer = await AskAsync($$"""
+            JsonElement answer = await AskAsync($$$"""
                 {"messages":[{"role":"user","content":"Good morning."},
-                  {"role":"assistant","content":[{"type":"input_audio","input_audio":{"data":"{{Convert.ToBase64String(bytes)}}","format":"{{format}}"}}]},
+                  {"role":"assistant","content":[{"type":"input_audio","input_audio":{"data":"{{{Convert.ToBase64String(bytes)}}}","format":"{{{format}}}"}}]},
                   {"role":"user","content":[{"type":"text","text":"Thank you."}]}],"modalities":["text","audio"],"max_completion_tokens":20,"top_k":40,"seed":1}
                 """);
             prompts[i] = answer.GetProperty("usage").GetProperty("prompt_tokens").GetInt32();

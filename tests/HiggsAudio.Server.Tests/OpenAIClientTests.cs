@@ -3,7 +3,6 @@ using NUnit.Framework;
 using OpenAI;
 using OpenAI.Audio;
 using OpenAI.Chat;
-using OpenAI.Models;
 
 namespace HiggsAudio.Server.Tests;
 

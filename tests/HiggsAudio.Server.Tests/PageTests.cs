@@ -171,7 +171,7 @@ internal sealed class PageTests
         return visit;
     }
 
-    private static Task FinishedAsync(IPage page) => page.WaitForFunctionAsync("document.getElementById('download').getAttribute('aria-disabled') === 'false'");
+    private static async Task FinishedAsync(IPage page) => await page.WaitForFunctionAsync("document.getElementById('download').getAttribute('aria-disabled') === 'false'");
 
     private static Task<string> FocusedAsync(IPage page) => page.EvaluateAsync<string>("document.activeElement.id || document.activeElement.className");
 

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.AspNetCore.Routing.Patterns;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using NUnit.Framework;
@@ -94,7 +93,7 @@ internal sealed class StatusTests
         Type[] types = [typeof(ServerOptions), typeof(LimitOptions)];
         foreach ((string name, string key) in CommandLine.Switches)
         {
-            Assert.That(CommandLine.Help, Does.Contain(name + " "));
+            Assert.That(CommandLine.Help.Contains(name + " ", StringComparison.Ordinal), Is.True, name);
             string property = key.Split(':').Last(part => !char.IsDigit(part[0]));
             Assert.That(types.Any(type => type.GetProperty(property) is not null), key);
         }

@@ -1,29 +1,28 @@
+using HiggsAudio.Extensions.AI;
 using Microsoft.Extensions.Options;
 
 namespace HiggsAudio.Server.Model;
 
-/// <summary>The engine and its voices, as services.</summary>
+/// <summary>The engine and its voices, as services: <c>AddHiggsAudio</c> with what the server's configuration says.</summary>
 internal static class EngineServices
 {
     public static IServiceCollection AddEngine(this IServiceCollection services)
     {
-        services.AddSingleton(provider => Load(provider.GetRequiredService<IOptions<ServerOptions>>().Value));
         services.AddSingleton<VoiceFolder>();
-        services.AddSingleton(provider => new VoiceLibrary(provider.GetRequiredService<HiggsAudioServeEngine>(), provider.GetRequiredService<VoiceFolder>().Path));
+        services.AddHiggsAudio(_ => { });
+        services.AddOptions<HiggsAudioOptions>().Configure<IOptions<ServerOptions>, VoiceFolder>((engine, server, voices) => Configure(engine, server.Value, voices.Path));
+        services.AddHealthChecks().AddHiggsAudio();
         return services;
     }
 
-    private static HiggsAudioServeEngine Load(ServerOptions options)
+    private static void Configure(HiggsAudioOptions engine, ServerOptions server, string voices)
     {
-        var engine = new EngineOptions
-        {
-            Threads = options.Threads,
-            WeightFormat = options.Format,
-            MaxContextLength = options.MaxContextLength,
-            KvCacheBytes = (long)options.KvCacheMegabytes << 20,
-            MaxConcurrentRequests = options.Limits.ConcurrentRequests,
-        };
-        return options.Model is null ? NanoVoice.Load(engine) : HiggsAudioServeEngine.Load(options.Model, options.Codec!, engine);
+        (engine.Model, engine.Codec, engine.ModelId) = (server.Model, server.Codec, server.ServedName);
+        (engine.WeightFormat, engine.Threads) = (server.Format, server.Threads);
+        (engine.MaxContextLength, engine.KvCacheBytes) = (server.MaxContextLength, (long)server.KvCacheMegabytes << 20);
+        (engine.MaxConcurrentRequests, engine.VoicesFolder, engine.Loading) = (server.Limits.ConcurrentRequests, voices, EngineLoading.AtStart);
+        if (server.IsNano)
+            engine.EngineFactory = (_, options, cancellationToken) => NanoVoice.LoadAsync(options, null, cancellationToken);
     }
 }
 
