@@ -23,7 +23,7 @@ internal sealed class MalformedRequestTests
             using HttpResponseMessage response = await server.Client.SendAsync(request, cancellationToken);
             Assert.That((int)response.StatusCode, Is.InRange(400, 499), described);
             Assert.That(response.StatusCode, Is.Not.EqualTo(HttpStatusCode.TooManyRequests), described);
-            await RunningServer.ErrorAsync(response);
+            await RunningServer.ErrorAsync(response, described);
             Interlocked.Increment(ref counts[kind]);
         });
         using HttpResponseMessage good = await server.PostAsync("v1/audio/speech", """{"input":"Thank you."}""");

@@ -76,13 +76,14 @@ internal sealed class PageTests
         await page.Keyboard.PressAsync("Tab");
         Assert.That(await FocusedAsync(page), Is.EqualTo("skip"));
         await page.Keyboard.PressAsync("Enter");
+        Assert.That(await FocusedAsync(page), Is.EqualTo("text"));
         var reached = new List<string>();
         for (int i = 0; i < 60 && !reached.Contains("consent"); i++)
         {
             await page.Keyboard.PressAsync("Tab");
             reached.Add(await FocusedAsync(page));
         }
-        Assert.That(reached, Is.SupersetOf(new[] { "text", "voice", "seed", "temperature", "top-p", "top-k", "speed", "speak", "audio", "sample", "name", "transcript", "consent" }));
+        Assert.That(reached, Is.SupersetOf(new[] { "voice", "seed", "temperature", "top-p", "top-k", "speed", "speak", "audio", "sample", "name", "transcript", "consent" }));
         await page.FocusAsync("#text");
         await page.Keyboard.PressAsync("Control+A");
         await page.Keyboard.TypeAsync("Thank you.");
@@ -92,9 +93,9 @@ internal sealed class PageTests
         await page.FillAsync("#text", string.Join(' ', Enumerable.Repeat("The weather is cold.", 100)));
         await page.FocusAsync("#text");
         await page.Keyboard.PressAsync("Control+Enter");
-        await page.WaitForFunctionAsync("document.getElementById('length').textContent !== '–'");
+        await page.WaitForSelectorAsync("#length:text-matches('s$')");
         await page.Keyboard.PressAsync("Escape");
-        await page.WaitForFunctionAsync("document.getElementById('status').textContent === 'Stopped.'");
+        await page.WaitForSelectorAsync("#status:text-is('Stopped.')");
         await SharedServer.Server.IdleAsync();
     }
 
@@ -134,13 +135,14 @@ internal sealed class PageTests
         await page.FillAsync("#transcript", "Good morning.");
         await page.CheckAsync("#consent");
         await page.ClickAsync("#upload button[type=submit]");
-        await page.WaitForFunctionAsync("document.getElementById('voice').value === 'from-page'");
+        await page.WaitForSelectorAsync("#voices li:has-text('from-page')");
+        Assert.That(await page.InputValueAsync("#voice"), Is.EqualTo("from-page"));
         await page.FillAsync("#text", "Thank you.");
         await page.ClickAsync("#speak");
         await FinishedAsync(page);
         await ScreenshotAsync(page, "page-voice.png");
         await page.ClickAsync("#voices button");
-        await page.WaitForFunctionAsync("document.querySelectorAll('#voices li').length === 0");
+        await page.WaitForSelectorAsync("#voices li", new PageWaitForSelectorOptions { State = WaitForSelectorState.Detached });
         Assert.That(visit.Problems, Is.Empty);
     }
 
@@ -150,7 +152,7 @@ internal sealed class PageTests
         await using Visit visit = await OpenAsync(ColorScheme.Light, 1280, 900);
         await visit.Page.FillAsync("#text", "你好");
         await visit.Page.ClickAsync("#speak");
-        await visit.Page.WaitForFunctionAsync("document.getElementById('status').className === 'bad'");
+        await visit.Page.WaitForSelectorAsync("#status.bad");
         Assert.That(await visit.Page.TextContentAsync("#status"), Does.Contain("nothing in the text"));
     }
 
@@ -171,7 +173,7 @@ internal sealed class PageTests
         return visit;
     }
 
-    private static async Task FinishedAsync(IPage page) => await page.WaitForFunctionAsync("document.getElementById('download').getAttribute('aria-disabled') === 'false'");
+    private static async Task FinishedAsync(IPage page) => await page.WaitForSelectorAsync("#download[aria-disabled=false]");
 
     private static Task<string> FocusedAsync(IPage page) => page.EvaluateAsync<string>("document.activeElement.id || document.activeElement.className");
 

@@ -51,10 +51,10 @@ internal sealed class RunningServer : IAsyncDisposable
         Client.SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json, System.Text.Encoding.UTF8, "application/json") }, completion, cancellationToken);
 
     /// <summary>The error of an answer, in the one shape that there is.</summary>
-    public static async Task<JsonElement> ErrorAsync(HttpResponseMessage response)
+    public static async Task<JsonElement> ErrorAsync(HttpResponseMessage response, string described = "")
     {
         string body = await response.Content.ReadAsStringAsync();
-        Assert.That(response.Content.Headers.ContentType?.MediaType, Is.EqualTo("application/json"), body);
+        Assert.That(response.Content.Headers.ContentType?.MediaType, Is.EqualTo("application/json"), $"{described}: {(int)response.StatusCode} {body}");
         JsonElement error = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
         Assert.That(error.EnumerateObject().Select(member => member.Name), Is.EquivalentTo(new[] { "message", "type", "param", "code" }));
         Assert.That(error.GetProperty("message").GetString(), Is.Not.Empty);

@@ -20,7 +20,7 @@ internal sealed record ModelCard(string Id, string Object, long Created, string 
 internal sealed record VersionInfo(string Version);
 
 /// <summary>How the server is.</summary>
-/// <param name="Status">ok, or stopping.</param>
+/// <param name="Status">ok, stopping or failed.</param>
 /// <param name="Active">Requests that are computed.</param>
 /// <param name="Queued">Requests that wait.</param>
 internal sealed record HealthInfo(string Status, int Active, int Queued);

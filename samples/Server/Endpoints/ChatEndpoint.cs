@@ -31,10 +31,10 @@ internal sealed class ChatEndpoint(HiggsAudioServeEngine engine, ConversationRea
             await using IAsyncEnumerator<HiggsAudioStreamerDelta> deltas =
                 engine.GenerateDeltaStreamAsync(sample, order.Generation, order.Pieces, work.Token).GetAsyncEnumerator(work.Token);
             bool any = await deltas.MoveNextAsync();   // what is wrong with the request shows before the first step
-            if (order.IsStream)
-                await StreamAsync(http, answer, deltas, any, order.IncludeUsage, work);
-            else
+            if (!order.IsStream)
                 await WriteAsync(http, answer, deltas, any, work.Token);
+            else if (!await StreamAsync(http, answer, deltas, any, order.IncludeUsage, work))
+                return TypedResults.Empty;
             meter.Succeed();
         }
         catch (OperationCanceledException cancelled)
@@ -51,7 +51,7 @@ internal sealed class ChatEndpoint(HiggsAudioServeEngine engine, ConversationRea
         await http.Response.WriteAsJsonAsync(answer.Whole(), ServerJson.Default.ChatResponse, cancellationToken: cancellationToken);
     }
 
-    private static async Task StreamAsync(HttpContext http, ChatAnswer answer, IAsyncEnumerator<HiggsAudioStreamerDelta> deltas, bool any, bool includeUsage, WorkScope work)
+    private static async Task<bool> StreamAsync(HttpContext http, ChatAnswer answer, IAsyncEnumerator<HiggsAudioStreamerDelta> deltas, bool any, bool includeUsage, WorkScope work)
     {
         var events = new ServerSentEvents(http);
         events.Begin();
@@ -67,11 +67,12 @@ internal sealed class ChatEndpoint(HiggsAudioServeEngine engine, ConversationRea
         }
         catch (Exception problem) when (!http.RequestAborted.IsCancellationRequested)
         {
-            ApiException told = ErrorHandling.From(problem is OperationCanceledException cancelled ? work.Explain(cancelled) : problem);
+            ApiException told = ErrorHandling.Report(http, problem is OperationCanceledException cancelled ? work.Explain(cancelled) : problem);
             await events.WriteAsync(null, new ErrorResponse(ErrorHandling.ToDetail(told)), ServerJson.Default.ErrorResponse, http.RequestAborted);
-            throw;
+            return false;
         }
         await events.WriteDoneAsync(work.Token);
+        return true;
 
         Task WriteEventAsync(ChatResponse piece) => events.WriteAsync(null, piece, ServerJson.Default.ChatResponse, work.Token);
     }

@@ -28,12 +28,12 @@ internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner
             SpeechPlan plan = await planner.PlanAsync(order, work.Token);
             await using var speech = new SpeechReader(engine, plan, order.Speed, meter, work.Token);
             await speech.BeginAsync();   // what is wrong with the request shows before the first sound
-            await (order.Delivery switch
-            {
-                Delivery.Whole => WriteWholeAsync(http, order, speech, work.Token),
-                Delivery.Bytes => WriteBytesAsync(http, order, speech, work.Token),
-                _ => WriteEventsAsync(http, order, speech, work),
-            });
+            if (order.Delivery == Delivery.Whole)
+                await WriteWholeAsync(http, order, speech, work.Token);
+            else if (order.Delivery == Delivery.Bytes)
+                await WriteBytesAsync(http, order, speech, work.Token);
+            else if (!await WriteEventsAsync(http, order, speech, work))
+                return TypedResults.Empty;
             meter.Succeed();
         }
         catch (OperationCanceledException cancelled)
@@ -77,7 +77,7 @@ internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner
         await http.Response.CompleteAsync();
     }
 
-    private static async Task WriteEventsAsync(HttpContext http, SpeechOrder order, SpeechReader speech, WorkScope work)
+    private static async Task<bool> WriteEventsAsync(HttpContext http, SpeechOrder order, SpeechReader speech, WorkScope work)
     {
         var events = new ServerSentEvents(http);
         events.Begin();
@@ -95,11 +95,12 @@ internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner
         }
         catch (Exception problem) when (!http.RequestAborted.IsCancellationRequested)
         {
-            ApiException told = ErrorHandling.From(problem is OperationCanceledException cancelled ? work.Explain(cancelled) : problem);
+            ApiException told = ErrorHandling.Report(http, problem is OperationCanceledException cancelled ? work.Explain(cancelled) : problem);
             await events.WriteAsync("speech.audio.error", new SpeechError("speech.audio.error", ErrorHandling.ToDetail(told)), ServerJson.Default.SpeechError, http.RequestAborted);
-            throw;
+            return false;
         }
         await events.WriteAsync("speech.audio.done", new SpeechDone("speech.audio.done", speech.Usage, speech.FinishReason), ServerJson.Default.SpeechDone, work.Token);
+        return true;
     }
 
     private static void WriteHeaders(HttpContext http, SpeechOrder order, SpeechReader speech)

@@ -4,7 +4,7 @@ using HiggsAudio.Server.Contracts;
 namespace HiggsAudio.Server.Http;
 
 /// <summary>Turns whatever goes wrong into OpenAI's shape of an error, with the status that fits.</summary>
-internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorHandling> log)
+internal sealed partial class ErrorHandling(RequestDelegate next)
 {
     public async Task InvokeAsync(HttpContext http)
     {
@@ -22,9 +22,7 @@ internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorH
         catch (Exception problem)
 #pragma warning restore CA1031
         {
-            ApiException told = From(problem);
-            if (told.Status >= 500)
-                LogFailure(problem, http.Request.Method, http.Request.Path);
+            ApiException told = Report(http, problem);
             if (http.Response.HasStarted)
                 http.Abort();   // so that a cut answer does not look like a whole one
             else
@@ -32,8 +30,16 @@ internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorH
         }
     }
 
-    /// <summary>What a caller is told about a problem.</summary>
-    public static ApiException From(Exception problem) => problem switch
+    /// <summary>What a caller is told about a problem. What is the server's fault is logged.</summary>
+    public static ApiException Report(HttpContext http, Exception problem)
+    {
+        ApiException told = From(problem);
+        if (told.Status == StatusCodes.Status500InternalServerError)
+            LogFailure(http.RequestServices.GetRequiredService<ILogger<ErrorHandling>>(), problem, http.Request.Method, http.Request.Path);
+        return told;
+    }
+
+    private static ApiException From(Exception problem) => problem switch
     {
         ApiException api => api,
         JsonException json => ForJson(json, json),
@@ -96,5 +102,5 @@ internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorH
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed")]
-    private partial void LogFailure(Exception problem, string method, string path);
+    private static partial void LogFailure(ILogger log, Exception problem, string method, string path);
 }

@@ -50,8 +50,7 @@ internal sealed record ChatOrder
                 ForceAudioGeneration = audio && (request.ForceAudioGeneration ?? (!text || options.IsNano)),
                 StopStrings = [.. generation.StopStrings, .. ReadStops(request.Stop)],
             },
-            // Larger pieces cost less; nobody listens before the end.
-            Pieces = stream ? pieces : new StreamOptions { Sound = new CodecStreamOptions { FirstChunkFrames = 150, ChunkFrames = 150 } },
+            Pieces = stream ? pieces : SpeechPlanner.WholePieces,
             WithAudio = audio,
             Format = Sound.Parse(request.Audio?.Format, "audio.format"),
             Voice = request.Audio?.Voice,

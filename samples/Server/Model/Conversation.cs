@@ -58,7 +58,8 @@ internal sealed class ConversationReader(VoiceCatalog voices, AudioMemory memory
         var content = new List<MessageContent>();
         IReadOnlyList<ChatPart?> parts = message!.Content?.Parts ?? [];
         for (int i = 0; i < parts.Count; i++)
-            content.Add(ReadPart(parts[i], $"{place}.content[{i}]", ref characters));
+            if (parts[i] is not { Type: "text", Text: "" })   // what clients send back of an answer that was sound alone
+                content.Add(ReadPart(parts[i], $"{place}.content[{i}]", ref characters));
         if (message.Audio is { } audio)
             content.Add(Recall(audio, role, $"{place}.audio"));
         return content.Count > 0 ? new Message(role, content) : throw ApiException.Invalid("A message has no content.", $"{place}.content", "missing_value");

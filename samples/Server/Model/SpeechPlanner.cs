@@ -12,6 +12,9 @@ internal sealed record SpeechPlan(string Text, SpeakOptions Options, int TextTok
 /// <summary>Turns orders into what the engine is asked for, in the way that the model at hand was taught.</summary>
 internal sealed class SpeechPlanner(HiggsAudioServeEngine engine, VoiceCatalog voices, IOptions<ServerOptions> options)
 {
+    // Larger pieces cost less, and are exact from the start; nobody listens before the end.
+    internal static StreamOptions WholePieces { get; } = new() { Sound = new CodecStreamOptions { FirstChunkFrames = 150, ChunkFrames = 150 }, MaxUnreadSteps = int.MaxValue };
+
     private bool IsNano => options.Value.IsNano;
 
     /// <summary>Finds the voices, and makes the plan.</summary>
@@ -25,7 +28,7 @@ internal sealed class SpeechPlanner(HiggsAudioServeEngine engine, VoiceCatalog v
             ? await EncodeAsync(recording, order.Transcript!, cancellationToken)
             : await voices.ChooseAsync(order.Voice, "voice", cancellationToken);
         GenerationOptions generation = order.Generation with { ForceAudioGeneration = true, StopAtAudioEnd = true };
-        var speak = new SpeakOptions { Generation = generation, Speakers = chosen.Speakers, Streaming = order.Pieces };
+        var speak = new SpeakOptions { Generation = generation, Speakers = chosen.Speakers, Streaming = order.Delivery == Delivery.Whole ? WholePieces : order.Pieces };
         speak = IsNano ? ForNano(speak) : speak with { Scene = Scene(order, chosen) };
         return new SpeechPlan(order.Text, speak, engine.Tokenizer.Encode(order.Text).Length + engine.Tokenizer.Encode(order.Instructions ?? "").Length, chosen.Frames);
     }
