@@ -63,8 +63,8 @@ internal sealed record SpeechOrder
         CheckLength(request.Scene, "scene", limits.TextCharacters);
         CheckLength(request.RefText, "ref_text", limits.TextCharacters);
         CheckLength(request.Voice, "voice", 1000);
-        if (request.Speed is { } speed && !(speed is >= 0.25f and <= 4))
-            throw ApiException.Invalid("speed must be between 0.25 and 4.", "speed");
+        if (request.Speed is not (null or 1))
+            throw ApiException.Invalid("The server speaks at the speed of the model: speed is 1.", "speed", "unsupported_parameter");
         if (request.RefAudio is not null && string.IsNullOrWhiteSpace(request.RefText))
             throw ApiException.Invalid("ref_audio needs ref_text: what is said in it, word for word.", "ref_text", "missing_value");
         SoundFormat format = Sound.Parse(request.ResponseFormat, "response_format");
