@@ -103,6 +103,15 @@ internal sealed class SpeechTests
     }
 
     [Test]
+    public async Task Twice_as_fast_is_half_as_long()
+    {
+        Waveform normal = Waveform.Load(new MemoryStream(await SpeakAsync($$"""{"input":"{{Text}}","seed":1}""")));
+        Waveform fast = Waveform.Load(new MemoryStream(await SpeakAsync($$"""{"input":"{{Text}}","seed":1,"speed":2}""")));
+        Assert.That(fast.Duration.TotalSeconds, Is.EqualTo(normal.Duration.TotalSeconds / 2).Within(0.1));
+        Assert.That(fast.Rms, Is.EqualTo(normal.Rms).Within(0.5 * normal.Rms));
+    }
+
+    [Test]
     public async Task Two_speakers_and_a_pause()
     {
         Waveform sound = Waveform.Load(new MemoryStream(await SpeakAsync(
@@ -137,7 +146,7 @@ internal sealed class SpeechTests
     [TestCase("""{"input":"hello","top_k":99999999999}""", "top_k", "invalid_type")]
     [TestCase("""{"input":"hello","max_tokens":0}""", "max_tokens", "invalid_value")]
     [TestCase("""{"input":"hello","max_new_tokens":100000}""", "max_new_tokens", "invalid_value")]
-    [TestCase("""{"input":"hello","speed":9}""", "speed", null)]
+    [TestCase("""{"input":"hello","speed":9}""", "speed", "invalid_value")]
     [TestCase("""{"input":"hello","stream_format":"smoke"}""", "stream_format", "invalid_value")]
     [TestCase("""{"input":"hello","ref_audio":"http://127.0.0.1/a.wav","ref_text":"a"}""", "ref_audio", "invalid_value")]
     [TestCase("""{"input":"hello","ref_audio":"file:///etc/passwd","ref_text":"a"}""", "ref_audio", "invalid_value")]

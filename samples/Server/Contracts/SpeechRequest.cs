@@ -21,7 +21,7 @@ internal sealed record SpeechRequest
     /// <summary>wav (default) or pcm (16 bit, little-endian, mono).</summary>
     public string? ResponseFormat { get; init; }
 
-    /// <summary>How fast the sound is played, 0.25 to 4; the pitch stays.</summary>
+    /// <summary>How many times as fast the sound is, 0.5 to 2; the pitch stays.</summary>
     public float? Speed { get; init; }
 
     /// <summary>0 to 2; 0 takes the likeliest always.</summary>

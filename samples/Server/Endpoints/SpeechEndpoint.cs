@@ -4,12 +4,13 @@ using HiggsAudio.Server.Http;
 using HiggsAudio.Server.Model;
 using HiggsAudio.Server.Telemetry;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Options;
 
 namespace HiggsAudio.Server.Endpoints;
 
 /// <summary>POST /v1/audio/speech.</summary>
-internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner planner, WorkScopes scopes, ModelNames models, ServerMetrics metrics, IOptions<ServerOptions> options)
+internal sealed class SpeechEndpoint(ITextToSpeechClient client, HiggsAudioServeEngine engine, SpeechPlanner planner, WorkScopes scopes, ModelNames models, ServerMetrics metrics, IOptions<ServerOptions> options)
 {
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/v1/audio/speech", (SpeechRequest request, HttpContext http, SpeechEndpoint endpoint) => endpoint.HandleAsync(request, http))
@@ -26,8 +27,8 @@ internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner
         try
         {
             SpeechPlan plan = await planner.PlanAsync(order, work.Token);
-            await using var speech = new SpeechReader(engine, plan, order.Speed, meter, work.Token);
-            await speech.BeginAsync();   // what is wrong with the request shows before the first sound
+            await using var speech = new SpeechReader(client, plan, engine.SamplingRate, meter, work.Token);
+            await speech.NextAsync();   // what is wrong with the request shows before the first sound
             if (order.Delivery == Delivery.Whole)
                 await WriteWholeAsync(http, order, speech, work.Token);
             else if (order.Delivery == Delivery.Bytes)
@@ -45,13 +46,13 @@ internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner
 
     private static async Task WriteWholeAsync(HttpContext http, SpeechOrder order, SpeechReader speech, CancellationToken cancellationToken)
     {
-        var samples = new List<float>();
+        using var samples = new MemoryStream();
         while (speech.Current is { } piece)
         {
-            samples.AddRange(piece.Span);
+            samples.Write(piece.Span);
             await speech.NextAsync();
         }
-        byte[] bytes = Sound.Encode(new Waveform(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(samples), speech.SamplingRate), order.Format);
+        byte[] bytes = Sound.Encode(samples.GetBuffer().AsSpan(0, (int)samples.Length), speech.SamplingRate, order.Format);
         WriteHeaders(http, order, speech);
         SpeechUsage usage = speech.Usage;
         AddNumber(http, "x-vllm-omni-input-tokens", usage.InputTokens);
@@ -70,7 +71,7 @@ internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner
         await http.Response.Body.WriteAsync(Sound.StreamHeader(speech.SamplingRate, order.Format), cancellationToken);
         while (speech.Current is { } piece)
         {
-            await http.Response.Body.WriteAsync(Sound.Samples(piece.Span), cancellationToken);
+            await http.Response.Body.WriteAsync(piece, cancellationToken);
             await http.Response.Body.FlushAsync(cancellationToken);
             await speech.NextAsync();
         }
@@ -87,7 +88,7 @@ internal sealed class SpeechEndpoint(HiggsAudioServeEngine engine, SpeechPlanner
         {
             while (speech.Current is { } piece)
             {
-                await events.WriteAsync("speech.audio.delta", new SpeechDelta("speech.audio.delta", [.. header, .. Sound.Samples(piece.Span)], format),
+                await events.WriteAsync("speech.audio.delta", new SpeechDelta("speech.audio.delta", [.. header, .. piece.Span], format),
                     ServerJson.Default.SpeechDelta, work.Token);
                 header = [];
                 await speech.NextAsync();

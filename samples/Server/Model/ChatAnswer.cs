@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using HiggsAudio.Server.Contracts;
 using HiggsAudio.Server.Telemetry;
 
@@ -8,7 +9,7 @@ internal sealed class ChatAnswer(HiggsAudioServeEngine engine, ChatOrder order, 
 {
     private readonly string _id = $"chatcmpl-{Guid.NewGuid():N}", _audioId = AudioMemory.NewId();
     private readonly long _created = DateTimeOffset.UtcNow.ToUnixTimeSeconds(), _expires = memory.Expiry.ToUnixTimeSeconds();
-    private readonly List<float> _samples = [];
+    private readonly List<byte> _samples = [];
     private readonly List<AudioCodes> _codes = [];
     private string _text = "";
     private int _columns;
@@ -33,7 +34,7 @@ internal sealed class ChatAnswer(HiggsAudioServeEngine engine, ChatOrder order, 
         if (sounds)
             meter.AddSound(delta.Audio.Length, engine.SamplingRate);
         if (sounds && !order.IsStream)
-            _samples.AddRange(delta.Audio.Span);
+            _samples.AddRange(Sound.Samples(delta.Audio.Span));
         if (!sounds && text.Length == 0)
             return null;
         return Piece(new ChatMessage
@@ -60,7 +61,7 @@ internal sealed class ChatAnswer(HiggsAudioServeEngine engine, ChatOrder order, 
     public ChatResponse Whole()
     {
         Remember();
-        byte[] sound = _samples.Count == 0 ? [] : Sound.Encode(new Waveform(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_samples), engine.SamplingRate), order.Format);
+        byte[] sound = _samples.Count == 0 ? [] : Sound.Encode(CollectionsMarshal.AsSpan(_samples), engine.SamplingRate, order.Format);
         var message = new ChatMessage
         {
             Role = "assistant",

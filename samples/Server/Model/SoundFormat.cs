@@ -34,13 +34,18 @@ internal static class Sound
     public static string Name(SoundFormat format) => format == SoundFormat.Wav ? "wav" : "pcm";
 
     /// <summary>A whole clip.</summary>
-    public static byte[] Encode(Waveform sound, SoundFormat format)
+    /// <param name="samples">As <see cref="Samples"/> gives them.</param>
+    /// <param name="samplingRate">Samples a second.</param>
+    /// <param name="format">How it is sent.</param>
+    public static byte[] Encode(ReadOnlySpan<byte> samples, int samplingRate, SoundFormat format)
     {
-        if (format == SoundFormat.Pcm)
-            return Samples(sound.Span);
-        var file = new MemoryStream(HeaderBytes + 2 * sound.Length);
-        sound.SaveWav(file);
-        return file.ToArray();
+        byte[] header = StreamHeader(samplingRate, format);
+        if (header.Length > 0)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(4), (uint)(header.Length - 8 + samples.Length));
+            BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(header.Length - 4), (uint)samples.Length);
+        }
+        return [.. header, .. samples];
     }
 
     /// <summary>The first piece of a stream: a WAV header that leaves the length open, nothing for samples alone.</summary>

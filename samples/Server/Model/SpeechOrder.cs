@@ -19,6 +19,8 @@ internal enum Delivery
 /// <summary>A speech request whose values are known to be good.</summary>
 internal sealed record SpeechOrder
 {
+    private const float LeastSpeed = 0.5f, MostSpeed = 2;
+
     /// <summary>The text.</summary>
     public required string Text { get; init; }
 
@@ -63,8 +65,8 @@ internal sealed record SpeechOrder
         CheckLength(request.Scene, "scene", limits.TextCharacters);
         CheckLength(request.RefText, "ref_text", limits.TextCharacters);
         CheckLength(request.Voice, "voice", 1000);
-        if (request.Speed is not (null or 1))
-            throw ApiException.Invalid("The server speaks at the speed of the model: speed is 1.", "speed", "unsupported_parameter");
+        if (request.Speed is { } speed && !(speed is >= LeastSpeed and <= MostSpeed))
+            throw ApiException.Invalid(FormattableString.Invariant($"speed must be between {LeastSpeed} and {MostSpeed}."), "speed");
         if (request.RefAudio is not null && string.IsNullOrWhiteSpace(request.RefText))
             throw ApiException.Invalid("ref_audio needs ref_text: what is said in it, word for word.", "ref_text", "missing_value");
         SoundFormat format = Sound.Parse(request.ResponseFormat, "response_format");

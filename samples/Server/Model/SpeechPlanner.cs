@@ -5,9 +5,10 @@ namespace HiggsAudio.Server.Model;
 /// <summary>What the engine is asked for.</summary>
 /// <param name="Text">The text.</param>
 /// <param name="Options">How it is spoken.</param>
+/// <param name="Speed">How many times as fast the sound is made.</param>
 /// <param name="TextTokens">Tokens of the text and its instructions.</param>
 /// <param name="AudioTokens">Frames of the voices' recordings.</param>
-internal sealed record SpeechPlan(string Text, SpeakOptions Options, int TextTokens, int AudioTokens);
+internal sealed record SpeechPlan(string Text, SpeakOptions Options, float Speed, int TextTokens, int AudioTokens);
 
 /// <summary>Turns orders into what the engine is asked for, in the way that the model at hand was taught.</summary>
 internal sealed class SpeechPlanner(HiggsAudioServeEngine engine, VoiceCatalog voices, IOptions<ServerOptions> options)
@@ -30,7 +31,8 @@ internal sealed class SpeechPlanner(HiggsAudioServeEngine engine, VoiceCatalog v
         GenerationOptions generation = order.Generation with { ForceAudioGeneration = true, StopAtAudioEnd = true };
         var speak = new SpeakOptions { Generation = generation, Speakers = chosen.Speakers, Streaming = order.Delivery == Delivery.Whole ? WholePieces : order.Pieces };
         speak = IsNano ? ForNano(speak) : speak with { Scene = Scene(order, chosen) };
-        return new SpeechPlan(order.Text, speak, engine.Tokenizer.Encode(order.Text).Length + engine.Tokenizer.Encode(order.Instructions ?? "").Length, chosen.Frames);
+        return new SpeechPlan(order.Text, speak, order.Speed,
+            engine.Tokenizer.Encode(order.Text).Length + engine.Tokenizer.Encode(order.Instructions ?? "").Length, chosen.Frames);
     }
 
     // It knows one speaker at a time, short sentences, lower case, and no scenes.
