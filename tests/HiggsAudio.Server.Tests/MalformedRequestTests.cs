@@ -21,7 +21,7 @@ internal sealed class MalformedRequestTests
             using HttpRequestMessage request = MalformedRequests.Make(kind, random);
             string described = $"request {i} of kind {kind}: {request.Method} {request.RequestUri}";
             using HttpResponseMessage response = await server.Client.SendAsync(request, cancellationToken);
-            Assert.That((int)response.StatusCode, Is.InRange(400, 499), described);
+            Assert.That((int)response.StatusCode, Is.InRange(400, 499), () => $"{described} {string.Join('\n', server.Errors)}");
             Assert.That(response.StatusCode, Is.Not.EqualTo(HttpStatusCode.TooManyRequests), described);
             await RunningServer.ErrorAsync(response, described);
             Interlocked.Increment(ref counts[kind]);

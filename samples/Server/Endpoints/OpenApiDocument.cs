@@ -40,7 +40,7 @@ internal static class OpenApiDocument
         return Task.CompletedTask;
     }
 
-    // The parts of a form are not read as one type.
+    // The parts of a form have no type.
     public static Task DescribeOperationAsync(OpenApiOperation operation)
     {
         if (operation.OperationId != "createVoice" || operation.RequestBody?.Content?["multipart/form-data"] is not { } form)

@@ -3,7 +3,6 @@ using HiggsAudio.Server.Http;
 using HiggsAudio.Server.Model;
 using HiggsAudio.Server.Telemetry;
 using Microsoft.AspNetCore.Http.HttpResults;
-using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 
 namespace HiggsAudio.Server.Endpoints;
@@ -17,10 +16,8 @@ internal sealed class VoiceEndpoints(VoiceCatalog catalog, UploadedVoices upload
     {
         routes.MapGet("/v1/audio/voices", (VoiceEndpoints endpoint) => endpoint.List())
             .WithName("listVoices").WithTags("Voices").WithSummary("The voices.").WithErrors();
-        routes.MapPost("/v1/audio/voices", ([FromForm(Name = "audio_sample")] IFormFile? sample, [FromForm(Name = "name")] string? name, [FromForm(Name = "ref_text")] string? refText,
-                [FromForm(Name = "consent")] string? consent, [FromForm(Name = "speaker_description")] string? description, HttpContext http, VoiceEndpoints endpoint) =>
-                endpoint.UploadAsync(sample, new UploadedVoice { Name = name!, RefText = refText, Consent = consent, SpeakerDescription = description }, http))
-            .DisableAntiforgery()   // OriginCheck does that work
+        routes.MapPost("/v1/audio/voices", (HttpContext http, VoiceEndpoints endpoint) => endpoint.UploadAsync(http))
+            .Accepts<IFormFile>("multipart/form-data")
             .WithName("createVoice").WithTags("Voices").WithSummary("Makes a voice of a recording.").WithErrors();
         routes.MapDelete("/v1/audio/voices/{name}", (string name, HttpContext http, VoiceEndpoints endpoint) => endpoint.DeleteAsync(name, http))
             .WithName("deleteVoice").WithTags("Voices").WithSummary("Deletes a voice that was uploaded.").WithErrors();
@@ -28,9 +25,12 @@ internal sealed class VoiceEndpoints(VoiceCatalog catalog, UploadedVoices upload
 
     private Ok<VoiceList> List() => TypedResults.Ok(new VoiceList(catalog.Names, uploaded.List()));
 
-    private async Task<Ok<VoiceUploaded>> UploadAsync(IFormFile? sample, UploadedVoice voice, HttpContext http)
+    private async Task<Ok<VoiceUploaded>> UploadAsync(HttpContext http)
     {
         using RequestMeter meter = metrics.Begin("voice_upload");
+        IFormCollection form = await ReadFormAsync(http);
+        IFormFile? sample = form.Files["audio_sample"];
+        var voice = new UploadedVoice { Name = Text("name")!, RefText = Text("ref_text"), Consent = Text("consent"), SpeakerDescription = Text("speaker_description") };
         uploaded.CheckNew(voice.Name);
         Require(sample is { Length: > 0 }, "audio_sample is the recording, and missing or empty.", "audio_sample");
         Require(!string.IsNullOrWhiteSpace(voice.RefText), "ref_text is what is said in the recording, word for word; it is needed.", "ref_text");
@@ -48,12 +48,29 @@ internal sealed class VoiceEndpoints(VoiceCatalog catalog, UploadedVoices upload
         UploadedVoice added = await uploaded.AddAsync(voice with { CreatedAt = time.GetUtcNow().ToUnixTimeSeconds(), FileSize = bytes.Length }, recording, work.Token);
         meter.Succeed();
         return TypedResults.Ok(new VoiceUploaded(true, added));
+
+        string? Text(string name) => form.TryGetValue(name, out Microsoft.Extensions.Primitives.StringValues values) ? values.ToString() : null;
     }
 
     private async Task<Ok<VoiceDeleted>> DeleteAsync(string name, HttpContext http)
     {
         await uploaded.DeleteAsync(name, http.RequestAborted);
         return TypedResults.Ok(new VoiceDeleted(true, $"Voice '{name}' deleted successfully"));
+    }
+
+    // Read here rather than bound, so that what is no form is refused in the shape of all errors.
+    private static async Task<IFormCollection> ReadFormAsync(HttpContext http)
+    {
+        if (!http.Request.HasFormContentType)
+            throw new BadHttpRequestException("A form is expected.", StatusCodes.Status415UnsupportedMediaType);
+        try
+        {
+            return await http.Request.ReadFormAsync(http.RequestAborted);
+        }
+        catch (IOException problem) when (problem is not BadHttpRequestException)
+        {
+            throw ApiException.Invalid("The form ends in the middle.", null, "invalid_form", problem);
+        }
     }
 
     private static void Require(bool satisfied, string message, string param)
