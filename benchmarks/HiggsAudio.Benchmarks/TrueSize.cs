@@ -2,33 +2,82 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using HiggsAudio.Compute;
+using HiggsAudio.Model;
 
 namespace HiggsAudio.Benchmarks;
 
-/// <summary>The whole engine on a checkpoint of true size (see make-checkpoint): load time, memory, prefill and decode speed.</summary>
+/// <summary>
+/// Whole steps at true size. Without a folder: the language model on random weights made in memory, decode and prefill beside the memory's
+/// own speed. With a folder (see make-checkpoint): the whole engine, from loading on.
+/// </summary>
 internal static class TrueSize
 {
-    public const string Usage = "true-size DIR [--threads N] [--frames N] [--prompt CHARACTERS] [--format AsStored|Float32|BFloat16|Int8|Int4]";
+    public const string Usage = """
+        true-size [--format BFloat16|Int8|Int4|AsStored] [--threads 1,2] [--contexts 256,2048] [--rows 1,4] [--prefill 512] [--rounds N] [--seconds S]
+              true-size DIR [--format AsStored|Float32|BFloat16|Int8|Int4] [--threads N] [--frames N] [--prompt CHARACTERS]
+        """;
 
     public static int Run(ReadOnlySpan<string> args)
     {
-        if (args.IsEmpty)
-        {
-            Console.Error.WriteLine(Usage);
-            return 2;
-        }
-        string folder = args[0];
-        int threads = int.Parse(CommandLine.Value(args, "--threads", "0"), CultureInfo.InvariantCulture);
-        int frames = int.Parse(CommandLine.Value(args, "--frames", "50"), CultureInfo.InvariantCulture);
-        int prompt = int.Parse(CommandLine.Value(args, "--prompt", "400"), CultureInfo.InvariantCulture);
-        var format = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", nameof(WeightFormat.AsStored)));
+        string? folder = args.IsEmpty || args[0].StartsWith('-') ? null : args[0];
+        var format = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", folder is null ? nameof(WeightFormat.Int4) : nameof(WeightFormat.AsStored)));
+        if (folder is null)
+            RunInMemory(format, Numbers(args, "--threads", $"1,{Environment.ProcessorCount}"), Numbers(args, "--contexts", "256,2048"),
+                Numbers(args, "--rows", "1,4"), Numbers(args, "--prefill", "512"), Number(args, "--rounds", "3"), Number(args, "--seconds", "2"));
+        else
+            RunFolder(folder, format, Number(args, "--threads", "0"), Number(args, "--frames", "50"), Number(args, "--prompt", "400"));
+        return 0;
+    }
 
-        PrintMachine(threads);
+    private static void RunInMemory(WeightFormat format, int[] threads, int[] contexts, int[] rows, int[] prompts, int rounds, int seconds)
+    {
+        PrintMachine();
+        var clock = Stopwatch.StartNew();
+        using var model = new TrueSizeModel(format);
+        using var probe = new TrueSizeProbe();
+        Line("weights", $"{format}, {model.Bytes / 1e9:0.00} GB, {model.AudioStepBytes / 1e9:0.000} GB of them for an audio step, made in {clock.Elapsed.TotalSeconds:0.0} s");
+        TrueSizeSteps[] lanes = [.. threads.Distinct().Select(t => new TrueSizeSteps(model, t))];
+        int mostRows = rows.Max();
+        Dictionary<int, SequenceState[]> sequences = contexts.ToDictionary(c => c, c => Forks(lanes[^1].Sequence(c), c == contexts[0] ? mostRows : 1));
+        var figures = new Figures();
+        for (int round = 0; round < rounds; round++)
+            foreach (TrueSizeSteps lane in lanes)
+            {
+                figures.Add($"read, {lane.Threads} threads", probe.Measure(lane.Threads) / 1e9, "GB/s");
+                foreach (int context in contexts)
+                    foreach (int count in rows.Where(r => r <= sequences[context].Length))
+                        Decode(figures, model, lane, sequences[context].AsSpan(0, count), context, seconds);
+                foreach (int prompt in prompts.Where(p => p > 0))
+                    figures.Add($"prefill {prompt}, {lane.Threads} threads", prompt / lane.Prefill(prompt), "tokens/s");
+            }
+        figures.Print();
+        Line("peak memory", $"{Status("VmHWM")}, {sequences.Values.Sum(s => s[0].Cache.Bytes) / 1e9:0.00} GB of it keys and values, 1.07 GB the probe's");
+        foreach (SequenceState sequence in sequences.Values.SelectMany(s => s))
+            sequence.Dispose();
+        foreach (TrueSizeSteps lane in lanes)
+            lane.Dispose();
+    }
+
+    private static void Decode(Figures figures, TrueSizeModel model, TrueSizeSteps lane, ReadOnlySpan<SequenceState> sequences, int context, int seconds)
+    {
+        double one = lane.Decode(sequences, 1).Seconds;
+        (double step, double allocated) = lane.Decode(sequences, Math.Clamp((int)(seconds / one), 2, 64));
+        string name = $"decode, {lane.Threads} threads, context {context}, {sequences.Length} rows";
+        figures.Add(name, sequences.Length / step, "frames/s");
+        figures.Add(name + ", weights", model.AudioStepBytes / step / 1e9, "GB/s");
+        figures.Add(name + ", allocated", allocated, "bytes/step");
+    }
+
+    private static SequenceState[] Forks(SequenceState first, int count) => [first, .. Enumerable.Range(1, count - 1).Select(_ => first.Fork())];
+
+    private static void RunFolder(string folder, WeightFormat format, int threads, int frames, int prompt)
+    {
+        PrintMachine();
         var clock = Stopwatch.StartNew();
         using var engine = HiggsAudioServeEngine.Load(Path.Combine(folder, "lm"), Path.Combine(folder, "codec"),
             new EngineOptions { Threads = threads, WeightFormat = format });
         Line("load", $"{clock.Elapsed.TotalSeconds:0.0} s");
-        Line("memory after loading", Memory());
+        Line("memory after loading", $"own {Status("RssAnon")}, mapped {Status("RssFile")}");
 
         var sample = new ChatMLSample(new Message("user", new string('a', prompt)));
         var options = new GenerationOptions { ForceAudioGeneration = true, Temperature = 1, Seed = 1 };
@@ -38,8 +87,7 @@ internal static class TrueSize
         Line("prefill", $"{rows / prefill:0.0} rows/s ({rows} rows)");
         double all = Seconds(() => engine.Generate(sample, options with { MaxNewTokens = frames + 1 }));
         Line("decode", $"{frames / (all - prefill):0.00} frames/s (25 are real time; {frames} frames, the codec included)");
-        Line("memory at the end", Memory());
-        return 0;
+        Line("memory at the end", $"own {Status("RssAnon")}, mapped {Status("RssFile")}");
     }
 
     private static double Seconds(Action action)
@@ -49,21 +97,46 @@ internal static class TrueSize
         return clock.Elapsed.TotalSeconds;
     }
 
-    private static void PrintMachine(int threads)
+    private static void PrintMachine()
     {
         string processor = File.Exists("/proc/cpuinfo")
             ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "?"
             : RuntimeInformation.ProcessArchitecture.ToString();
-        Line("machine", $"{processor}, {Environment.ProcessorCount} cores, {(threads == 0 ? Environment.ProcessorCount : threads)} threads, {RuntimeInformation.FrameworkDescription}");
+        Line("machine", $"{processor}, {Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}");
     }
 
-    private static string Memory()
-    {
-        if (!File.Exists("/proc/self/status"))
-            return $"{Environment.WorkingSet / 1e9:0.00} GB resident";
-        string Field(string name) => File.ReadLines("/proc/self/status").First(l => l.StartsWith(name, StringComparison.Ordinal)).Split(':')[1].Trim();
-        return $"own {Field("RssAnon")}, mapped {Field("RssFile")}";
-    }
+    private static string Status(string field) => File.Exists("/proc/self/status")
+        ? File.ReadLines("/proc/self/status").First(l => l.StartsWith(field, StringComparison.Ordinal)).Split(':')[1].Trim()
+        : $"{Environment.WorkingSet / 1e9:0.00} GB resident";
+
+    private static int Number(ReadOnlySpan<string> args, string name, string otherwise) => int.Parse(CommandLine.Value(args, name, otherwise), CultureInfo.InvariantCulture);
+
+    private static int[] Numbers(ReadOnlySpan<string> args, string name, string otherwise) =>
+        [.. CommandLine.Value(args, name, otherwise).Split(',').Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
 
     private static void Line(string what, string value) => Console.WriteLine($"{what,-22} {value}");
+
+    // Medians of what was measured in turns.
+    private sealed class Figures
+    {
+        private readonly Dictionary<string, (List<double> Values, string Unit)> _figures = [];
+        private readonly List<string> _names = [];
+
+        public void Add(string name, double value, string unit)
+        {
+            if (_figures.TryAdd(name, ([], unit)))
+                _names.Add(name);
+            _figures[name].Values.Add(value);
+        }
+
+        public void Print()
+        {
+            foreach (string name in _names)
+            {
+                (List<double> values, string unit) = _figures[name];
+                values.Sort();
+                Console.WriteLine($"{name,-52} {values[values.Count / 2],8:0.00} {unit} ({values[0]:0.00} to {values[^1]:0.00})");
+            }
+        }
+    }
 }

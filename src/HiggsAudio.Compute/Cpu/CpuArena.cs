@@ -5,7 +5,8 @@ namespace HiggsAudio.Compute.Cpu;
 /// are replaced by one that would have been enough.
 /// </summary>
 /// <param name="count">Told how much is held; null if nobody wants to know.</param>
-internal sealed unsafe class CpuArena(CpuScratchCount? count = null) : IDisposable
+/// <param name="threads">Threads whose jobs read this memory: it is not freed before the last of them has let go of it.</param>
+internal sealed unsafe class CpuArena(CpuScratchCount? count = null, CpuThreads? threads = null) : IDisposable
 {
     private const int OffsetBits = 44;
     private const long FirstBlock = 1 << 20;
@@ -45,6 +46,8 @@ internal sealed unsafe class CpuArena(CpuScratchCount? count = null) : IDisposab
 
     public void Dispose()
     {
+        if (_blocks.Count > 0)
+            threads?.Settle();
         foreach ((nint data, _) in _blocks)
             CpuMemory.Free((void*)data);
         _blocks.Clear();

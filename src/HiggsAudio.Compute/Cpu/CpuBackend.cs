@@ -5,7 +5,7 @@ namespace HiggsAudio.Compute.Cpu;
 /// <summary>One lane of a <see cref="CpuDevice"/>: scratch memory of its own, the device's threads shared with the other lanes.</summary>
 internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
 {
-    private readonly CpuArena _arena = new(device.Scratch);
+    private readonly CpuArena _arena = new(device.Scratch, device.Threads);
 
     public override Device Device => device;
 

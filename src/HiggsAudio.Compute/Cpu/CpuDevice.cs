@@ -80,13 +80,13 @@ public sealed unsafe class CpuDevice : Device
             if (_disposed)
                 return;
             _disposed = true;
+            if (disposing)
+                Threads.Dispose();      // before what a worker may still read is freed
             foreach (CpuWeight weight in _weights)
                 weight.Close();
             foreach (nint data in _memory)
                 CpuMemory.Free((void*)data);
         }
-        if (disposing)
-            Threads.Dispose();
     }
 
     private CpuWeight Make<TSource>(TSource source, int rows, int columns, WeightUse use, WeightFormat format) where TSource : struct, IWeightSource

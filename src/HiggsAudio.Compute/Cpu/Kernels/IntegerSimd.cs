@@ -44,8 +44,10 @@ internal unsafe interface IIntegerSimd<I, V> where I : struct where V : struct
     /// <summary>Scales of the first (0) or second (1) block.</summary>
     static abstract V Scales(byte* words, int block);
 
-    /// <summary>y += sums * (scales * factor); rounded after every operation, so that all widths give the same.</summary>
-    static abstract void Accumulate(I sums, V scales, float factor, float* y);
+    /// <summary>y + sums * (scales * factor); rounded after every operation, so that all widths give the same.</summary>
+    static abstract V Accumulate(I sums, V scales, float factor, V y);
+
+    static abstract void Store(V value, float* destination);
 }
 
 internal readonly unsafe struct IntegerSimd512 : IIntegerSimd<Vector512<int>, Vector512<float>>
@@ -89,8 +91,11 @@ internal readonly unsafe struct IntegerSimd512 : IIntegerSimd<Vector512<int>, Ve
     public static Vector512<float> Scales(byte* words, int block) => block == 0 ? Simd512.LowerHalves(words) : Simd512.UpperHalves(words);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(Vector512<int> sums, Vector512<float> scales, float factor, float* y) =>
-        (Vector512.Load(y) + Vector512.ConvertToSingle(sums) * (scales * Vector512.Create(factor))).Store(y);
+    public static Vector512<float> Accumulate(Vector512<int> sums, Vector512<float> scales, float factor, Vector512<float> y) =>
+        y + Vector512.ConvertToSingle(sums) * (scales * Vector512.Create(factor));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<float> value, float* destination) => value.Store(destination);
 }
 
 internal readonly unsafe struct IntegerSimd256 : IIntegerSimd<Vector256<int>, Vector256<float>>
@@ -134,8 +139,11 @@ internal readonly unsafe struct IntegerSimd256 : IIntegerSimd<Vector256<int>, Ve
     public static Vector256<float> Scales(byte* words, int block) => block == 0 ? Simd256.LowerHalves(words) : Simd256.UpperHalves(words);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(Vector256<int> sums, Vector256<float> scales, float factor, float* y) =>
-        (Vector256.Load(y) + Vector256.ConvertToSingle(sums) * (scales * Vector256.Create(factor))).Store(y);
+    public static Vector256<float> Accumulate(Vector256<int> sums, Vector256<float> scales, float factor, Vector256<float> y) =>
+        y + Vector256.ConvertToSingle(sums) * (scales * Vector256.Create(factor));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector256<float> value, float* destination) => value.Store(destination);
 }
 
 /// <summary>Works on every processor: products of such small numbers fit in words.</summary>
@@ -188,6 +196,9 @@ internal readonly unsafe struct IntegerSimd128 : IIntegerSimd<Vector128<int>, Ve
     public static Vector128<float> Scales(byte* words, int block) => block == 0 ? Simd128.LowerHalves(words) : Simd128.UpperHalves(words);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(Vector128<int> sums, Vector128<float> scales, float factor, float* y) =>
-        (Vector128.Load(y) + Vector128.ConvertToSingle(sums) * (scales * Vector128.Create(factor))).Store(y);
+    public static Vector128<float> Accumulate(Vector128<int> sums, Vector128<float> scales, float factor, Vector128<float> y) =>
+        y + Vector128.ConvertToSingle(sums) * (scales * Vector128.Create(factor));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector128<float> value, float* destination) => value.Store(destination);
 }

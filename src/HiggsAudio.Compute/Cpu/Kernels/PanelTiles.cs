@@ -35,10 +35,12 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
     public static void Multiply(in MatMulBlock block)
     {
         int streams = (block.Outputs + Outputs - 1) / Outputs * (Outputs / 2 / S.Width);
+        // Two streams of one panel at once for narrow vectors; of two panels never: memory is read fastest in one line.
+        int together = Outputs / 2 / S.Width > 1 ? 2 : 1;
         if (block.Rows == 1)
-            for (int stream = 0; stream < streams; stream += 2)
+            for (int stream = 0; stream < streams; stream += together)
                 foreach (ColumnBlock columns in block.X.Blocks)
-                    MultiplyRow(block, columns, stream, Math.Min(stream + 1, streams - 1));
+                    MultiplyRow(block, columns, stream, stream + together - 1);
         else
             foreach (ColumnBlock columns in block.X.Blocks)
                 for (int stream = 0; stream < streams; stream++)
@@ -73,7 +75,7 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
         }
     }
 
-    // One row takes two streams at once, or too few sums would be under way to hide the latency of their additions.
+    // One row takes both streams of a panel at once, or one that is all of it.
     [SkipLocalsInit]
     private static void MultiplyRow(in MatMulBlock block, in ColumnBlock columns, int stream, int other)
     {
@@ -153,7 +155,7 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
         S.Store(y + Outputs / 2, otherSum);
     }
 
-    // One row, two streams.
+    // One row, one stream or two of the same panel.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile1(in PanelTile t, in PanelTile u)
     {
@@ -163,17 +165,24 @@ internal static unsafe class PanelTiles<S, V, F> where S : struct, ISimd<V> wher
         for (int tap = 0; tap < t.Taps; tap++)
         {
             float* x0 = t.X + tap * t.TapStride;
-            for (float* end = x0 + t.Inputs; x0 < end; x0++, w += F.Size * Outputs)
-            {
-                F.PrefetchPanel(w + Prefetch.Distance);
-                if (S.Width == Outputs / 2)
-                    F.PrefetchPanel(w + other + Prefetch.Distance);
-                V x = S.Broadcast(*x0);
-                a0 = S.MultiplyAdd(F.First<S, V>(w), x, a0);
-                b0 = S.MultiplyAdd(F.Second<S, V>(w, HalfPanelBytes), x, b0);
-                a1 = S.MultiplyAdd(F.First<S, V>(w + other), x, a1);
-                b1 = S.MultiplyAdd(F.Second<S, V>(w + other, HalfPanelBytes), x, b1);
-            }
+            if (S.Width == Outputs / 2)
+                for (float* end = x0 + t.Inputs; x0 < end; x0++, w += F.Size * Outputs)
+                {
+                    F.StreamPanel(w);
+                    V x = S.Broadcast(*x0);
+                    a0 = S.MultiplyAdd(F.First<S, V>(w), x, a0);
+                    b0 = S.MultiplyAdd(F.Second<S, V>(w, HalfPanelBytes), x, b0);
+                }
+            else
+                for (float* end = x0 + t.Inputs; x0 < end; x0++, w += F.Size * Outputs)
+                {
+                    F.StreamPanel(w);
+                    V x = S.Broadcast(*x0);
+                    a0 = S.MultiplyAdd(F.First<S, V>(w), x, a0);
+                    b0 = S.MultiplyAdd(F.Second<S, V>(w, HalfPanelBytes), x, b0);
+                    a1 = S.MultiplyAdd(F.First<S, V>(w + other), x, a1);
+                    b1 = S.MultiplyAdd(F.Second<S, V>(w + other, HalfPanelBytes), x, b1);
+                }
         }
         Finish(t, 0, a0, b0);
         if (other != 0)

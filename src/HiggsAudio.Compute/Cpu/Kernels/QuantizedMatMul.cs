@@ -9,7 +9,7 @@ internal unsafe struct QuantizedTile
     public byte* Weights;       // one of QuantizedPanels
     public int Groups;          // of 64 inputs
     public int* X;              // see QuantizedInputs
-    public float* Sums;         // [rows, 16], added to
+    public float* Sums;         // [rows, 16], written
 }
 
 /// <summary>The multiplications of one format with vectors of one width.</summary>
@@ -38,44 +38,76 @@ internal static unsafe class QuantizedMatMul
         int panels = QuantizedPanels.Panels(weight.Rows), rowBlocks = (inputs.Tiles + TilesPerChunk - 1) / TilesPerChunk;
         long chunks = threads.Count == 1 ? 1 : Math.Min(ChunksPerThread * threads.Count, (long)x.Rows * weight.Rows * weight.Columns / WorthAChunk + 1);
         int panelBlocks = (int)Math.Clamp((chunks + rowBlocks - 1) / rowBlocks, 1, panels);
-        var job = new Job(inputs, weight, (byte*)weight.Data, bias, y, (panels + panelBlocks - 1) / panelBlocks, rowBlocks);
-        threads.Run(job, panelBlocks * rowBlocks);
+        if (inputs.Tiles == 1)
+            panelBlocks = Math.Max(panelBlocks, (int)(((long)y.Rows * panels * QuantizedPanels.Outputs + CpuThreads.MostResultFloats - 1) / CpuThreads.MostResultFloats));
+        int panelsPerBlock = (panels + panelBlocks - 1) / panelBlocks;
+        var job = new Job(inputs, weight.Format, weight.Columns, (byte*)weight.Data, bias, y, panelsPerBlock, rowBlocks);
+        panelBlocks = (panels + panelsPerBlock - 1) / panelsPerBlock;
+        // Few rows wait for memory; many would need much room for results that may be dropped.
+        if (inputs.Tiles == 1 && job.ResultFloats <= CpuThreads.MostResultFloats)
+            threads.RunRedoable(job, panelBlocks);
+        else
+            threads.Run(job, panelBlocks * rowBlocks);
         arena.Release(mark);
     }
 
-    private readonly struct Job(QuantizedInputs inputs, CpuWeight weight, byte* data, float* bias, Matrix y, int panelsPerBlock, int rowBlocks) : IChunkedJob
+    private readonly struct Job(QuantizedInputs inputs, WeightFormat format, int columns, byte* data, float* bias, Matrix y, int panelsPerBlock, int rowBlocks)
+        : IRedoableJob
     {
         private readonly byte* _data = data;
         private readonly float* _bias = bias;
 
-        [SkipLocalsInit]
+        /// <summary>Floats of the largest chunk's result.</summary>
+        public int ResultFloats => y.Rows * panelsPerBlock * QuantizedPanels.Outputs;
+
         public void Execute(int chunk)
         {
-            float* sums = stackalloc float[QuantizedInputs.MostRows * QuantizedPanels.Outputs];
             (int panelBlock, int rowBlock) = Math.DivRem(chunk, rowBlocks);
-            int end = Math.Min(QuantizedPanels.Panels(weight.Rows), (panelBlock + 1) * panelsPerBlock);
-            int endTile = Math.Min(inputs.Tiles, (rowBlock + 1) * TilesPerChunk);
-            long bytes = QuantizedPanels.PanelBytes(weight.Format, weight.Columns);
-            for (int panel = panelBlock * panelsPerBlock; panel < end; panel++)
-                for (int tile = rowBlock * TilesPerChunk; tile < endTile; tile++)
-                {
-                    int rows = inputs.RowsOf(tile);
-                    new Span<float>(sums, rows * QuantizedPanels.Outputs).Clear();
-                    Multiply(weight.Format, new QuantizedTile { Weights = _data + panel * bytes, Groups = QuantizedPanels.Groups(weight.Columns), X = inputs.Tile(tile), Sums = sums }, rows);
-                    Store(sums, panel, tile);
-                }
+            Multiply(panelBlock, rowBlock, y.Row(0) + FirstOutput(panelBlock), y.RowStride);
         }
 
-        private void Store(float* sums, int panel, int tile)
+        public void Execute(int chunk, float* result) => Multiply(chunk, 0, result, panelsPerBlock * QuantizedPanels.Outputs);
+
+        public void Publish(int chunk, float* result)
         {
-            int row = tile * QuantizedInputs.MostRows, first = panel * QuantizedPanels.Outputs;
-            int rows = Math.Min(QuantizedInputs.MostRows, y.Rows - row), outputs = Math.Min(QuantizedPanels.Outputs, y.Columns - first);
-            for (int r = 0; r < rows; r++)
+            int first = FirstOutput(chunk), width = panelsPerBlock * QuantizedPanels.Outputs, outputs = Math.Min(width, y.Columns - first);
+            for (int r = 0; r < y.Rows; r++)
+                new ReadOnlySpan<float>(result + r * width, outputs).CopyTo(new Span<float>(y.Row(r) + first, outputs));
+        }
+
+        private int FirstOutput(int panelBlock) => panelBlock * panelsPerBlock * QuantizedPanels.Outputs;
+
+        // The outputs of some panels for some tiles of rows; the first of them goes to column 0.
+        [SkipLocalsInit]
+        private void Multiply(int panelBlock, int rowBlock, float* to, nint stride)
+        {
+            float* sums = stackalloc float[QuantizedInputs.MostRows * QuantizedPanels.Outputs];
+            int first = panelBlock * panelsPerBlock, end = Math.Min(QuantizedPanels.Panels(y.Columns), first + panelsPerBlock);
+            int endTile = Math.Min(inputs.Tiles, (rowBlock + 1) * TilesPerChunk);
+            long bytes = QuantizedPanels.PanelBytes(format, columns);
+            var work = new QuantizedTile { Groups = QuantizedPanels.Groups(columns), Sums = sums };
+            for (int panel = first; panel < end; panel++)
             {
-                float* to = y.Row(row + r) + first, from = sums + r * QuantizedPanels.Outputs;
-                for (int o = 0; o < outputs; o++)
-                    to[o] = _bias == null ? from[o] : from[o] + _bias[first + o];
+                int output = panel * QuantizedPanels.Outputs, outputs = Math.Min(QuantizedPanels.Outputs, y.Columns - output);
+                work.Weights = _data + panel * bytes;
+                for (int tile = rowBlock * TilesPerChunk; tile < endTile; tile++)
+                {
+                    work.X = inputs.Tile(tile);
+                    QuantizedMatMul.Multiply(format, work, inputs.RowsOf(tile));
+                    int row = tile * QuantizedInputs.MostRows, rows = Math.Min(QuantizedInputs.MostRows, y.Rows - row);
+                    for (int r = 0; r < rows; r++)
+                        Store(sums + r * QuantizedPanels.Outputs, _bias == null ? null : _bias + output, to + (row + r) * stride + (output - FirstOutput(panelBlock)), outputs);
+                }
             }
+        }
+
+        private static void Store(float* sums, float* bias, float* to, int outputs)
+        {
+            if (outputs == QuantizedPanels.Outputs)
+                (bias == null ? Vector512.Load(sums) : Vector512.Load(sums) + Vector512.Load(bias)).Store(to);
+            else
+                for (int o = 0; o < outputs; o++)
+                    to[o] = bias == null ? sums[o] : sums[o] + bias[o];
         }
     }
 
