@@ -10,6 +10,8 @@ switch (args.FirstOrDefault())
         return TrueSize.Run(args.AsSpan(1));
     case "formats" when args.Length > 1:
         return FormatSpeed.Run(args.AsSpan(1));
+    case TrueSize.Spin:
+        return TrueSize.RunSpin();
     case "soak":
         return await Soak.RunAsync(args);
     case "serving":

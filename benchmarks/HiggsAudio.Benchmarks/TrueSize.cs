@@ -13,9 +13,21 @@ namespace HiggsAudio.Benchmarks;
 internal static class TrueSize
 {
     public const string Usage = """
-        true-size [--format BFloat16|Int8|Int4|AsStored] [--threads 1,2] [--contexts 256,2048] [--rows 1,4] [--prefill 512] [--rounds N] [--seconds S]
+        true-size [--format BFloat16|Int8|Int4|AsStored] [--threads 1,2] [--contexts 256,2048] [--rows 1,4] [--prefill 512] [--rounds N] [--seconds S] [--busy N]
               true-size DIR [--format AsStored|Float32|BFloat16|Int8|Int4] [--threads N] [--frames N] [--prompt CHARACTERS]
         """;
+
+    /// <summary>The command that keeps a core busy until its process is killed, ten minutes at most.</summary>
+    public const string Spin = "spin";
+
+    public static int RunSpin()
+    {
+        Console.WriteLine("busy");
+        long begin = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(begin).TotalMinutes < 10)
+            Thread.SpinWait(1000);
+        return 0;
+    }
 
     public static int Run(ReadOnlySpan<string> args)
     {
@@ -23,13 +35,13 @@ internal static class TrueSize
         var format = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", folder is null ? nameof(WeightFormat.Int4) : nameof(WeightFormat.AsStored)));
         if (folder is null)
             RunInMemory(format, Numbers(args, "--threads", $"1,{Environment.ProcessorCount}"), Numbers(args, "--contexts", "256,2048"),
-                Numbers(args, "--rows", "1,4"), Numbers(args, "--prefill", "512"), Number(args, "--rounds", "3"), Number(args, "--seconds", "2"));
+                Numbers(args, "--rows", "1,4"), Numbers(args, "--prefill", "512"), Number(args, "--rounds", "3"), Number(args, "--seconds", "2"), Number(args, "--busy", "0"));
         else
             RunFolder(folder, format, Number(args, "--threads", "0"), Number(args, "--frames", "50"), Number(args, "--prompt", "400"));
         return 0;
     }
 
-    private static void RunInMemory(WeightFormat format, int[] threads, int[] contexts, int[] rows, int[] prompts, int rounds, int seconds)
+    private static void RunInMemory(WeightFormat format, int[] threads, int[] contexts, int[] rows, int[] prompts, int rounds, int seconds, int busy)
     {
         PrintMachine();
         var clock = Stopwatch.StartNew();
@@ -46,7 +58,10 @@ internal static class TrueSize
                 figures.Add($"read, {lane.Threads} threads", probe.Measure(lane.Threads) / 1e9, "GB/s");
                 foreach (int context in contexts)
                     foreach (int count in rows.Where(r => r <= sequences[context].Length))
-                        Decode(figures, model, lane, sequences[context].AsSpan(0, count), context, seconds);
+                        Decode(figures, model, lane, sequences[context].AsSpan(0, count), context, seconds, "");
+                if (busy > 0)
+                    using (new BusyProcesses(busy))
+                        Decode(figures, model, lane, sequences[contexts[0]].AsSpan(0, 1), contexts[0], seconds, $", {busy} busy processes");
                 foreach (int prompt in prompts.Where(p => p > 0))
                     figures.Add($"prefill {prompt}, {lane.Threads} threads", prompt / lane.Prefill(prompt), "tokens/s");
             }
@@ -58,11 +73,11 @@ internal static class TrueSize
             lane.Dispose();
     }
 
-    private static void Decode(Figures figures, TrueSizeModel model, TrueSizeSteps lane, ReadOnlySpan<SequenceState> sequences, int context, int seconds)
+    private static void Decode(Figures figures, TrueSizeModel model, TrueSizeSteps lane, ReadOnlySpan<SequenceState> sequences, int context, int seconds, string suffix)
     {
         double one = lane.Decode(sequences, 1).Seconds;
         (double step, double allocated) = lane.Decode(sequences, Math.Clamp((int)(seconds / one), 2, 64));
-        string name = $"decode, {lane.Threads} threads, context {context}, {sequences.Length} rows";
+        string name = $"decode, {lane.Threads} threads, context {context}, {sequences.Length} rows{suffix}";
         figures.Add(name, sequences.Length / step, "frames/s");
         figures.Add(name + ", weights", model.AudioStepBytes / step / 1e9, "GB/s");
         figures.Add(name + ", allocated", allocated, "bytes/step");
@@ -116,6 +131,29 @@ internal static class TrueSize
 
     private static void Line(string what, string value) => Console.WriteLine($"{what,-22} {value}");
 
+    // Other programs that do nothing but take time.
+    private sealed class BusyProcesses : IDisposable
+    {
+        private readonly Process[] _processes;
+
+        public BusyProcesses(int count)
+        {
+            _processes = [.. Enumerable.Range(0, count).Select(_ => Process.Start(new ProcessStartInfo(Environment.ProcessPath!, Spin) { RedirectStandardOutput = true })!)];
+            foreach (Process process in _processes)
+                process.StandardOutput.ReadLine();
+        }
+
+        public void Dispose()
+        {
+            foreach (Process process in _processes)
+            {
+                process.Kill();
+                process.WaitForExit();
+                process.Dispose();
+            }
+        }
+    }
+
     // Medians of what was measured in turns.
     private sealed class Figures
     {
@@ -135,7 +173,7 @@ internal static class TrueSize
             {
                 (List<double> values, string unit) = _figures[name];
                 values.Sort();
-                Console.WriteLine($"{name,-52} {values[values.Count / 2],8:0.00} {unit} ({values[0]:0.00} to {values[^1]:0.00})");
+                Console.WriteLine($"{name,-68} {values[values.Count / 2],8:0.00} {unit} ({values[0]:0.00} to {values[^1]:0.00})");
             }
         }
     }

@@ -15,15 +15,17 @@ internal sealed unsafe class TrueSizeProbe : IDisposable
 
     public TrueSizeProbe() => new Span<byte>(_data, 1 << 30).Fill(1);
 
-    /// <summary>Reads everything once.</summary>
+    /// <summary>Reads everything, in two ways, and takes the faster one: which it is depends on the processor.</summary>
     /// <returns>Bytes per second.</returns>
-    public double Measure(int threads)
+    public double Measure(int threads) => Math.Max(Measure(threads, ahead: 0), Measure(threads, ahead: 4096));
+
+    private double Measure(int threads, int ahead)
     {
         using var start = new Barrier(threads + 1);
         Thread[] readers = [.. Enumerable.Range(0, threads).Select(t => new Thread(() =>
         {
             start.SignalAndWait();
-            Read(_data + Size / threads * t, Size / threads);
+            Read(_data + Size / threads * t, Size / threads, ahead);
         }))];
         foreach (Thread reader in readers)
             reader.Start();
@@ -37,21 +39,19 @@ internal sealed unsafe class TrueSizeProbe : IDisposable
     public void Dispose() => CpuMemory.Free(_data);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static long Read(byte* data, long bytes)
+    private static long Read(byte* data, long bytes, int ahead)
     {
-        Vector256<long> a = default, b = default, c = default, d = default;
-        for (byte* end = data + (bytes & -128); data < end; data += 128)
+        Vector512<long> a = default, b = default, c = default, d = default;
+        for (byte* end = data + (bytes & -256); data < end; data += 256)
         {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(data + 4096);
-                Sse.Prefetch0(data + 4096 + 64);
-            }
-            a += Vector256.Load((long*)data);
-            b += Vector256.Load((long*)(data + 32));
-            c += Vector256.Load((long*)(data + 64));
-            d += Vector256.Load((long*)(data + 96));
+            if (Sse.IsSupported && ahead > 0)
+                for (int line = ahead; line < ahead + 256; line += 64)
+                    Sse.Prefetch0(data + line);
+            a += Vector512.Load((long*)data);
+            b += Vector512.Load((long*)(data + 64));
+            c += Vector512.Load((long*)(data + 128));
+            d += Vector512.Load((long*)(data + 192));
         }
-        return Vector256.Sum(a + b + c + d);
+        return Vector512.Sum(a + b + c + d);
     }
 }
