@@ -27,6 +27,8 @@ public unsafe class LinearBenchmarks
         MappedFloat32,
         PackedBFloat16,
         PackedFloat32,
+        Int8,
+        Int4,
     }
 
     /// <summary>Threads; 0 for one per core.</summary>
@@ -44,7 +46,7 @@ public unsafe class LinearBenchmarks
     {
         _device = new CpuDevice(Threads);
         _lane = _device.CreateLane();
-        bool halves = Weight is Kind.MappedBFloat16 or Kind.PackedBFloat16;
+        bool halves = Weight is not (Kind.MappedFloat32 or Kind.PackedFloat32);
         long bytes = (long)Inputs * Outputs * (halves ? sizeof(ushort) : sizeof(float));
         _file = CpuMemory.Allocate(bytes);
         NativeMemory.Clear(_file, (nuint)bytes);
@@ -53,6 +55,8 @@ public unsafe class LinearBenchmarks
         {
             Kind.PackedBFloat16 => WeightFormat.BFloat16,
             Kind.PackedFloat32 => WeightFormat.Float32,
+            Kind.Int8 => WeightFormat.Int8,
+            Kind.Int4 => WeightFormat.Int4,
             _ => WeightFormat.AsStored,
         };
         _weight = _device.CreateWeight([tensor], Outputs, Inputs, WeightUse.Linear, format);
@@ -130,9 +134,20 @@ public class ThreadBenchmarks
     [Benchmark]
     public void Barrier() => _threads.Run(default(Nothing), _threads.Count);
 
-    private readonly struct Nothing : IChunkedJob
+    [Benchmark]
+    public void RedoableBarrier() => _threads.RunRedoable(default(Nothing), _threads.Count);
+
+    private readonly struct Nothing : IRedoableJob
     {
         public void Execute(int chunk)
+        {
+        }
+
+        public unsafe void Execute(int chunk, float* result)
+        {
+        }
+
+        public unsafe void Publish(int chunk, float* result)
         {
         }
     }

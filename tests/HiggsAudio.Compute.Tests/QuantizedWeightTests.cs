@@ -1,4 +1,5 @@
 using HiggsAudio.Compute.Cpu;
+using HiggsAudio.Compute.Cpu.Kernels;
 using NUnit.Framework;
 
 namespace HiggsAudio.Compute.Tests;
@@ -71,6 +72,24 @@ internal sealed class QuantizedWeightTests
         foreach (int threads in new[] { 1, 3 })
             for (int rows = 1; rows <= Most; rows++)
                 Assert.That(Multiply(values, Outputs, x[..(rows * inputs)], rows, format, threads), Is.EqualTo(whole[..(rows * Outputs)]));
+    }
+
+    [Test]
+    public void Tiles_for_byte_products_give_the_same_bits([Values(96, 1000)] int inputs)
+    {
+        const int Outputs = 131, Most = 19;
+        float[] values = Normal(Outputs * inputs, seed: 7), x = Normal(Most * inputs, seed: 8);
+        float[] usual = Multiply(values, Outputs, x, Most, WeightFormat.Int8, threads: 1);
+        QuantizedMatMul.UseDotTiles = true;
+        try
+        {
+            for (int rows = 1; rows <= Most; rows++)
+                Assert.That(Multiply(values, Outputs, x[..(rows * inputs)], rows, WeightFormat.Int8, threads: 2), Is.EqualTo(usual[..(rows * Outputs)]));
+        }
+        finally
+        {
+            QuantizedMatMul.UseDotTiles = false;
+        }
     }
 
     [TestCase(WeightFormat.Int8, 8.5)]

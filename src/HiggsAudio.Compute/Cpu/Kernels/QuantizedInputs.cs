@@ -5,7 +5,7 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 /// <summary>
 /// Rows quantized for <see cref="QuantizedMatMul"/>, in tiles of 8; the last has 1, 4 or 8, the missing ones zeros. A tile is, for every
 /// block of 32 inputs: the rows' scales; −offset times the sums of their codes; the codes of 4 inputs of every row, the next 4, and so on.
-/// For <see cref="WeightFormat.Int4"/> 4 codes are 4 bytes; for <see cref="WeightFormat.Int8"/> words: inputs 0 and 2 of all rows, then 1 and 3.
+/// 4 codes are 4 bytes, or words: inputs 0 and 2 of all rows, then 1 and 3.
 /// </summary>
 internal readonly unsafe struct QuantizedInputs
 {
@@ -33,21 +33,26 @@ internal readonly unsafe struct QuantizedInputs
     public int* Tile(int tile) => _data + (long)tile * MostRows * _wordsPerRow;
 
     /// <summary>Quantizes the rows of a matrix.</summary>
-    public static QuantizedInputs Of(CpuThreads threads, CpuArena arena, Matrix x, WeightFormat format)
+    /// <param name="threads">Threads that do it.</param>
+    /// <param name="arena">Where the result is.</param>
+    /// <param name="x">The matrix.</param>
+    /// <param name="offset">The weight's code of zero.</param>
+    /// <param name="asWords">Whether codes are words.</param>
+    public static QuantizedInputs Of(CpuThreads threads, CpuArena arena, Matrix x, int offset, bool asWords)
     {
         int tiles = (x.Rows + MostRows - 1) / MostRows, last = x.Rows - (tiles - 1) * MostRows;
-        int words = 2 * QuantizedPanels.Groups(x.Columns) * BlockWords(format);
+        int words = 2 * QuantizedPanels.Groups(x.Columns) * BlockWords(asWords);
         last = last == 1 ? 1 : last <= 4 ? 4 : MostRows;
         var data = (int*)arena.Allocate(((long)(tiles - 1) * MostRows + last) * words);
         var inputs = new QuantizedInputs(data, tiles, last, words);
-        threads.Run(new Job(inputs, x, format), tiles);
+        threads.Run(new Job(inputs, x, offset, asWords), tiles);
         return inputs;
     }
 
     // Scale, sum, codes.
-    private static int BlockWords(WeightFormat format) => 2 + (format == WeightFormat.Int8 ? 2 : 1) * FoursOfBlock;
+    private static int BlockWords(bool asWords) => 2 + (asWords ? 2 : 1) * FoursOfBlock;
 
-    private readonly struct Job(QuantizedInputs inputs, Matrix x, WeightFormat format) : IChunkedJob
+    private readonly struct Job(QuantizedInputs inputs, Matrix x, int offset, bool asWords) : IChunkedJob
     {
         public void Execute(int tile)
         {
@@ -72,9 +77,9 @@ internal readonly unsafe struct QuantizedInputs
         {
             float* rest = stackalloc float[BlockQuantization.Size];
             int blocks = 2 * QuantizedPanels.Groups(x.Columns), block = 0;
-            for (; block < x.Columns / BlockQuantization.Size; block++, to += rows * BlockWords(format))
+            for (; block < x.Columns / BlockQuantization.Size; block++, to += rows * BlockWords(asWords))
                 Block(from + block * BlockQuantization.Size, to, row, rows);
-            for (; block < blocks; block++, to += rows * BlockWords(format))
+            for (; block < blocks; block++, to += rows * BlockWords(asWords))
             {
                 int done = block * BlockQuantization.Size, count = Math.Clamp(x.Columns - done, 0, BlockQuantization.Size);
                 new Span<float>(rest, BlockQuantization.Size).Clear();
@@ -88,10 +93,10 @@ internal readonly unsafe struct QuantizedInputs
             Vector256<sbyte> codes = BlockQuantization.QuantizeInput(Vector512.Load(from), Vector512.Load(from + 16), out float scale);
             Vector256<short> even = (codes.AsInt16() << 8) >> 8, odd = codes.AsInt16() >> 8;
             ((float*)to)[row] = scale;
-            to[rows + row] = -BlockQuantization.Offset(format) * Vector256.Sum(even + odd);
+            to[rows + row] = -offset * Vector256.Sum(even + odd);
             to += 2 * rows + row;
             int* fours = stackalloc int[2 * FoursOfBlock];
-            if (format == WeightFormat.Int4)
+            if (!asWords)
             {
                 codes.AsInt32().Store(fours);
                 for (int i = 0; i < FoursOfBlock; i++)

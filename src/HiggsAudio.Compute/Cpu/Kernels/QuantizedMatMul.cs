@@ -29,19 +29,32 @@ internal static unsafe class QuantizedMatMul
     private const int ChunksPerThread = 8, TilesPerChunk = 8;
     private const long WorthAChunk = 1 << 17;           // multiplications
 
+    // Which tiles multiply.
+    private enum Tiles
+    {
+        Int4,
+        Int8,
+        Int8Dot,
+        Int8DotPortable,
+    }
+
+    /// <summary>Tests: uses the tiles for AVX-VNNI, with other instructions in its place where the processor has none.</summary>
+    internal static bool UseDotTiles { get; set; }
+
     public static void Linear(CpuThreads threads, CpuArena arena, Matrix x, CpuWeight weight, float* bias, Matrix y)
     {
         if (y.Rows == 0 || y.Columns == 0)
             return;
         long mark = arena.Mark;
-        QuantizedInputs inputs = QuantizedInputs.Of(threads, arena, x, weight.Format);
+        Tiles tiles = TilesOf(weight.Format);
+        QuantizedInputs inputs = QuantizedInputs.Of(threads, arena, x, BlockQuantization.Offset(weight.Format), asWords: tiles == Tiles.Int8);
         int panels = QuantizedPanels.Panels(weight.Rows), rowBlocks = (inputs.Tiles + TilesPerChunk - 1) / TilesPerChunk;
         long chunks = threads.Count == 1 ? 1 : Math.Min(ChunksPerThread * threads.Count, (long)x.Rows * weight.Rows * weight.Columns / WorthAChunk + 1);
         int panelBlocks = (int)Math.Clamp((chunks + rowBlocks - 1) / rowBlocks, 1, panels);
         if (inputs.Tiles == 1)
             panelBlocks = Math.Max(panelBlocks, (int)(((long)y.Rows * panels * QuantizedPanels.Outputs + CpuThreads.MostResultFloats - 1) / CpuThreads.MostResultFloats));
         int panelsPerBlock = (panels + panelBlocks - 1) / panelBlocks;
-        var job = new Job(inputs, weight.Format, weight.Columns, (byte*)weight.Data, bias, y, panelsPerBlock, rowBlocks);
+        var job = new Job(inputs, tiles, weight.Format, weight.Columns, (byte*)weight.Data, bias, y, panelsPerBlock, rowBlocks);
         panelBlocks = (panels + panelsPerBlock - 1) / panelsPerBlock;
         // Few rows wait for memory; many would need much room for results that may be dropped.
         if (inputs.Tiles == 1 && job.ResultFloats <= CpuThreads.MostResultFloats)
@@ -51,7 +64,7 @@ internal static unsafe class QuantizedMatMul
         arena.Release(mark);
     }
 
-    private readonly struct Job(QuantizedInputs inputs, WeightFormat format, int columns, byte* data, float* bias, Matrix y, int panelsPerBlock, int rowBlocks)
+    private readonly struct Job(QuantizedInputs inputs, Tiles tiles, WeightFormat format, int columns, byte* data, float* bias, Matrix y, int panelsPerBlock, int rowBlocks)
         : IRedoableJob
     {
         private readonly byte* _data = data;
@@ -93,7 +106,7 @@ internal static unsafe class QuantizedMatMul
                 for (int tile = rowBlock * TilesPerChunk; tile < endTile; tile++)
                 {
                     work.X = inputs.Tile(tile);
-                    QuantizedMatMul.Multiply(format, work, inputs.RowsOf(tile));
+                    QuantizedMatMul.Multiply(tiles, work, inputs.RowsOf(tile));
                     int row = tile * QuantizedInputs.MostRows, rows = Math.Min(QuantizedInputs.MostRows, y.Rows - row);
                     for (int r = 0; r < rows; r++)
                         Store(sums + r * QuantizedPanels.Outputs, _bias == null ? null : _bias + output, to + (row + r) * stride + (output - FirstOutput(panelBlock)), outputs);
@@ -111,19 +124,26 @@ internal static unsafe class QuantizedMatMul
         }
     }
 
-    private static void Multiply(WeightFormat format, in QuantizedTile tile, int rows)
+    private static Tiles TilesOf(WeightFormat format) =>
+        format == WeightFormat.Int4 ? Tiles.Int4 : VnniProducts.IsSupported ? Tiles.Int8Dot : UseDotTiles ? Tiles.Int8DotPortable : Tiles.Int8;
+
+    private static void Multiply(Tiles tiles, in QuantizedTile tile, int rows)
     {
-        if (Vector512.IsHardwareAccelerated)
-            Multiply<IntegerSimd512, Vector512<int>, Vector512<float>>(format, tile, rows);
+        if (tiles == Tiles.Int8Dot)
+            Int8DotTiles<VnniProducts>.Multiply(tile, rows);
+        else if (tiles == Tiles.Int8DotPortable)
+            Int8DotTiles<PortableProducts>.Multiply(tile, rows);
+        else if (Vector512.IsHardwareAccelerated)
+            Multiply<IntegerSimd512, Vector512<int>, Vector512<float>>(tiles, tile, rows);
         else if (Vector256.IsHardwareAccelerated)
-            Multiply<IntegerSimd256, Vector256<int>, Vector256<float>>(format, tile, rows);
+            Multiply<IntegerSimd256, Vector256<int>, Vector256<float>>(tiles, tile, rows);
         else
-            Multiply<IntegerSimd128, Vector128<int>, Vector128<float>>(format, tile, rows);
+            Multiply<IntegerSimd128, Vector128<int>, Vector128<float>>(tiles, tile, rows);
     }
 
-    private static void Multiply<N, I, V>(WeightFormat format, in QuantizedTile tile, int rows) where N : struct, IIntegerSimd<I, V> where I : struct where V : struct
+    private static void Multiply<N, I, V>(Tiles tiles, in QuantizedTile tile, int rows) where N : struct, IIntegerSimd<I, V> where I : struct where V : struct
     {
-        if (format == WeightFormat.Int8)
+        if (tiles == Tiles.Int8)
             Int8Tiles<N, I, V>.Multiply(tile, rows);
         else
             Int4Tiles<N, I, V>.Multiply(tile, rows);

@@ -8,6 +8,7 @@ internal unsafe struct RowTile
 {
     public byte* Weights;                   // the first output's
     public nint Weight1, Weight2, Weight3;  // bytes from there to the others' (a missing output is another one again)
+    public nint Next;                       // bytes to the outputs that come after these: asked for meanwhile
     public byte* Tail;                      // the four outputs' columns beyond the last whole step, or null
     public float* X;
     public nint XStride;
@@ -65,6 +66,7 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
             Weight1 = Math.Min(1, outputs - 1) * weightStride,
             Weight2 = Math.Min(2, outputs - 1) * weightStride,
             Weight3 = Math.Min(3, outputs - 1) * weightStride,
+            Next = TileOutputs * weightStride,
             X = block.X.Data + row * block.X.RowStride + column,
             XStride = block.X.RowStride,
             Steps = steps,
@@ -135,12 +137,16 @@ internal static unsafe class RowTiles<S, V, F> where S : struct, ISimd<V> where 
     {
         V a00 = default, a01 = default, a02 = default, a03 = default;
         byte* w = t.Weights, tail = t.Tail;
-        nint w1 = t.Weight1, w2 = t.Weight2, w3 = t.Weight3;
+        nint w1 = t.Weight1, w2 = t.Weight2, w3 = t.Weight3, next = t.Next;
         float* x0 = t.X;
         for (int steps = t.Steps; ; steps = 1)
         {
             for (int i = 0; i < steps; i++, w += 2 * S.Width * F.Size, x0 += 2 * S.Width)
             {
+                Prefetch.IntoSecond(w + next);
+                Prefetch.IntoSecond(w + w1 + next);
+                Prefetch.IntoSecond(w + w2 + next);
+                Prefetch.IntoSecond(w + w3 + next);
                 V x;
                 V v0 = F.First<S, V>(w), v1 = F.First<S, V>(w + w1), v2 = F.First<S, V>(w + w2), v3 = F.First<S, V>(w + w3);
                 x = S.Load(x0);

@@ -85,9 +85,13 @@ internal static unsafe class Prefetch
     /// one costs a fifth of the bandwidth (benchmarks/results/2026-11-28-decode.md).
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Stream(byte* line)
+    public static void Stream(byte* line) => IntoSecond(line + StreamDistance);
+
+    /// <summary>Asks for a line, into the second cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void IntoSecond(byte* line)
     {
         if (Sse.IsSupported)
-            Sse.Prefetch1(line + StreamDistance);
+            Sse.Prefetch1(line);
     }
 }
