@@ -27,7 +27,10 @@ internal sealed class RemoteTransport : IDisposable
             ConnectTimeout = TimeSpan.FromSeconds(15),
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),   // to follow the addresses of a cluster
             AllowAutoRedirect = false,                            // the key is for one host
-        }) { Timeout = Timeout.InfiniteTimeSpan };
+        })
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
         string address = options.Endpoint!.GetLeftPart(UriPartial.Path).TrimEnd('/');
         bool hasVersion = address.EndsWith("/v1", StringComparison.Ordinal);
         _root = new Uri((hasVersion ? address[..^3] : address) + "/");
