@@ -10,7 +10,8 @@ using Microsoft.Extensions.Options;
 namespace HiggsAudio.Server.Endpoints;
 
 /// <summary>POST /v1/audio/speech.</summary>
-internal sealed class SpeechEndpoint(ITextToSpeechClient client, HiggsAudioServeEngine engine, SpeechPlanner planner, WorkScopes scopes, ModelNames models, ServerMetrics metrics, IOptions<ServerOptions> options)
+internal sealed class SpeechEndpoint(ITextToSpeechClient client, HiggsAudioServeEngine engine, SpeechPlanner planner,
+    WorkScopes scopes, ModelNames models, ServerMetrics metrics, IOptions<ServerOptions> options)
 {
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/v1/audio/speech", (SpeechRequest request, HttpContext http, SpeechEndpoint endpoint) => endpoint.HandleAsync(request, http))

@@ -13,7 +13,8 @@ internal sealed class OriginCheck(RequestDelegate next, IOptions<ServerOptions> 
     public Task InvokeAsync(HttpContext http)
     {
         string origin = http.Request.Headers.Origin.ToString();
-        if (origin.Length > 0 && !HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method) && !HttpMethods.IsOptions(http.Request.Method) && !IsAllowed(origin, http.Request.Host))
+        bool changes = !(HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method) || HttpMethods.IsOptions(http.Request.Method));
+        if (changes && origin.Length > 0 && !IsAllowed(origin, http.Request.Host))
             throw new ApiException(StatusCodes.Status403Forbidden, "Pages of this origin may not use the server (CorsOrigins).", ApiException.InvalidRequest, code: "origin_not_allowed");
         return next(http);
     }
