@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json;
+using HiggsAudio.Server.Http;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -64,7 +65,8 @@ internal sealed class RunningServer : IAsyncDisposable
     /// <summary>Waits until nothing is computed any more.</summary>
     public async Task IdleAsync()
     {
-        while (Engine.ActiveRequests + Engine.WaitingRequests > 0)
+        Admission admission = App.Services.GetRequiredService<Admission>();   // a text is several requests to the engine, one after the other
+        while (admission.Active + admission.Queued + Engine.ActiveRequests + Engine.WaitingRequests > 0)
             await Task.Delay(20);
     }
 
