@@ -10,7 +10,7 @@ internal static class CodecSpeed
 {
     public const string Usage = """
         codec DIR [--rounds N] [--threads N] [--format F] [--encode-only] [--decode-only] [--profile] [--windows]
-                      decodes 10 s and windows of a stream (with their context), encodes 10 s; --profile: every layer of the published decoder by itself
+                      decodes 10 s and windows of a stream (with their context), encodes 10 s; --profile: every layer of the published decoder by itself, and the parts of encoding
         """;
 
     public static int Run(string[] args)
@@ -20,7 +20,7 @@ internal static class CodecSpeed
         MachineLine.Print(threads);
         int count = threads == 0 ? Environment.ProcessorCount : threads;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"multiply-adds in registers: {FlopProbe.Measure(1):0} GFLOP/s on one thread, {FlopProbe.Measure(count):0} on {count}"));
-        if (args.Contains("--profile"))
+        if (args.Contains("--profile") && !args.Contains("--encode-only"))
             Profile(threads, rounds);
         if (folder is null)
             return args.Contains("--profile") ? 0 : 2;
