@@ -29,8 +29,11 @@ internal sealed partial class SnippetTests
         from match in Block().Matches(File.ReadAllText(page)).Select((m, i) => (Code: m.Groups[1].Value, Number: i + 1))
         select new TestCaseData(match.Code).SetArgDisplayNames(Path.GetRelativePath(Golden.Repository, page), $"sample {match.Number}");
 
-    // What LINQPad adds to every object.
-    private const string Dump = "public static class Linqpad { public static T Dump<T>(this T value, string? heading = null) => value; }";
+    // What LINQPad adds to every object and query.
+    private const string Dump = """
+        public static class Linqpad { public static T Dump<T>(this T value, string? heading = null) => value; }
+        public static class Util { public static object Image(byte[] picture) => picture; public static object Image(string path) => path; public static object RawHtml(string html) => html; }
+        """;
 
     private static IEnumerable<TestCaseData> Queries() =>
         Directory.EnumerateFiles(Path.Combine(Golden.Repository, "samples", "LinqPad"), "*.linq").Order(StringComparer.Ordinal)
