@@ -26,12 +26,15 @@ public class CachedAttentionBenchmarks
     [Params(256, 2048, 8192)]
     public int Context { get; set; }
 
+    [ParamsAllValues]
+    public KeyValueFormat Format { get; set; }
+
     [GlobalSetup]
     public void Setup()
     {
         _device = new CpuDevice(Threads);
         _lane = _device.CreateLane();
-        _cache = _device.CreateKvCache(new KvCacheShape(Layers, KeyValueHeads, HeadDim));
+        _cache = _device.CreateKvCache(new KvCacheShape(Layers, KeyValueHeads, HeadDim, Format));
         _cache.Reserve(Context);
         _q = Values(Heads);
         _k = Values(KeyValueHeads);

@@ -19,6 +19,7 @@ internal static class FormatSpeed
         {
             Threads = int.Parse(CommandLine.Value(args, "--threads", "0"), CultureInfo.InvariantCulture),
             WeightFormat = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", nameof(WeightFormat.AsStored))),
+            KeyValueFormat = Enum.Parse<KeyValueFormat>(CommandLine.Value(args, "--kv", nameof(KeyValueFormat.BFloat16))),
         };
         Print("started", $"{(DateTime.Now - Process.GetCurrentProcess().StartTime).TotalSeconds:0.00} s after the process");
         var clock = Stopwatch.StartNew();

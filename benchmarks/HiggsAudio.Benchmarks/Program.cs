@@ -12,6 +12,8 @@ switch (args.FirstOrDefault())
         return FormatSpeed.Run(args.AsSpan(1));
     case TrueSize.Spin:
         return TrueSize.RunSpin();
+    case "drift":
+        return Drift.Run(args);
     case "soak":
         return await Soak.RunAsync(args);
     case "serving":
@@ -24,6 +26,7 @@ switch (args.FirstOrDefault())
               {MakeCheckpoint.Usage}
               {TrueSize.Usage}
               {FormatSpeed.Usage}
+              {Drift.Usage}
               {ServingSpeed.Usage}
               {Soak.Usage}
               {CodecSpeed.Usage}

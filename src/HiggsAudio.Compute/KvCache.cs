@@ -1,10 +1,36 @@
 namespace HiggsAudio.Compute;
 
+/// <summary>The number format in which a cache keeps keys and values. Attention itself always computes in 32-bit floats.</summary>
+public enum KeyValueFormat
+{
+    /// <summary>32-bit floats: nothing is lost.</summary>
+    Float32,
+
+    /// <summary>bfloat16: half the memory; each value within 0.4 %.</summary>
+    BFloat16,
+
+    /// <summary>8-bit integers, with one 32-bit scale for the key and one for the value of a head in a slot: about a quarter of the memory.</summary>
+    Int8,
+}
+
 /// <summary>The sizes of a key-value cache.</summary>
 /// <param name="Layers">Number of attention layers.</param>
 /// <param name="KeyValueHeads">Key and value heads of a layer.</param>
 /// <param name="HeadDim">Features of a head.</param>
-public readonly record struct KvCacheShape(int Layers, int KeyValueHeads, int HeadDim);
+/// <param name="Format">The format of keys and values.</param>
+public readonly record struct KvCacheShape(int Layers, int KeyValueHeads, int HeadDim, KeyValueFormat Format = KeyValueFormat.Float32)
+{
+    /// <summary>Bytes that the keys and values of one slot take in all layers.</summary>
+    public long BytesPerSlot => 2L * Layers * KeyValueHeads * (HeadDim * ElementBytes + (Format == KeyValueFormat.Int8 ? sizeof(float) : 0));
+
+    /// <summary>Bytes of one element of a key or value.</summary>
+    internal int ElementBytes => Format switch
+    {
+        KeyValueFormat.Float32 => sizeof(float),
+        KeyValueFormat.BFloat16 => sizeof(ushort),
+        _ => sizeof(sbyte),
+    };
+}
 
 /// <summary>
 /// Keys (after rotation) and values of one sequence, all layers. A slot holds one row's key and value; layers need not fill the same
@@ -37,7 +63,7 @@ public abstract class KvCache(KvCacheShape shape) : IDisposable
     /// <param name="slot">Below <see cref="Capacity"/>.</param>
     public abstract void Own(int slot);
 
-    /// <summary>Copies out one slot, for tests and for saving: [keyValueHeads * headDim] each.</summary>
+    /// <summary>Copies out one slot as the numbers that attention computes with, for tests: [keyValueHeads * headDim] each.</summary>
     public abstract void Read(int layer, int slot, Span<float> key, Span<float> value);
 
     /// <inheritdoc/>

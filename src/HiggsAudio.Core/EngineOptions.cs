@@ -11,8 +11,9 @@ public sealed record EngineOptions
     /// <summary>
     /// The format in which the layers' matrices and the text head are kept. <see cref="WeightFormat.AsStored"/> computes on the memory-mapped
     /// file; the others are made while loading, in memory of their own. Smaller is faster: a step reads all of them once.
-    /// <see cref="WeightFormat.Int8"/> has 8.5 bits per value, <see cref="WeightFormat.Int4"/> 4.5, with the text head in 8.5. Embeddings
-    /// and the audio head stay as stored.
+    /// <see cref="WeightFormat.Int8"/> has 8.5 bits per value, <see cref="WeightFormat.Int4"/> 4.5, with the text head and the
+    /// attention's value projections in 8.5. Embeddings and the audio head stay as stored. A folder that
+    /// <see cref="HiggsAudioServeEngine.SaveQuantized"/> wrote is loaded as stored.
     /// </summary>
     public WeightFormat WeightFormat { get; init; } = WeightFormat.AsStored;
 
@@ -22,6 +23,13 @@ public sealed record EngineOptions
     /// and vectors are never quantized.
     /// </summary>
     public IReadOnlyDictionary<string, WeightFormat>? WeightFormatOverrides { get; init; }
+
+    /// <summary>
+    /// The format of the key-value caches; it decides how many conversations <see cref="KvCacheBytes"/> holds, and how much a step reads at long
+    /// contexts. <see cref="KeyValueFormat.BFloat16"/> is what the published model was trained and is run with elsewhere;
+    /// <see cref="KeyValueFormat.Float32"/> loses nothing, for comparisons with a reference in 32-bit floats.
+    /// </summary>
+    public KeyValueFormat KeyValueFormat { get; init; } = KeyValueFormat.BFloat16;
 
     /// <summary>Where <c>tokenizer.json</c> is; by default in the model's folder.</summary>
     public string? TokenizerFolder { get; init; }
@@ -68,6 +76,7 @@ public sealed record EngineOptions
         Require(MaxConcurrentRequests >= 1, nameof(MaxConcurrentRequests), "1 or more", MaxConcurrentRequests);
         Require(PrefillChunk >= 1, nameof(PrefillChunk), "1 or more", PrefillChunk);
         Require(Enum.IsDefined(WhenFull), nameof(WhenFull), "a member of the enumeration", WhenFull);
+        Require(Enum.IsDefined(KeyValueFormat), nameof(KeyValueFormat), "a member of the enumeration", KeyValueFormat);
         Require(Enum.IsDefined(WeightFormat), nameof(WeightFormat), "a member of the enumeration", WeightFormat);
         foreach (AdapterOptions adapter in Adapters)
         {

@@ -17,14 +17,15 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly HiggsAudioModel _model;
     private readonly EngineOptions _options;
+    private readonly string _modelFolder;
     private readonly SpecialTokens _specialTokens;
     private readonly PromptBuilder _promptBuilder;
     private readonly Scheduler _scheduler;
     private volatile bool _disposed;
 
-    private HiggsAudioServeEngine(Device device, Checkpoint checkpoint, HiggsAudioModel model, AudioCodec codec, TextTokenizer tokenizer, EngineOptions options)
+    private HiggsAudioServeEngine(Device device, Checkpoint checkpoint, HiggsAudioModel model, AudioCodec codec, TextTokenizer tokenizer, EngineOptions options, string modelFolder)
     {
-        (_device, _checkpoint, _model, Codec, Tokenizer, _options) = (device, checkpoint, model, codec, tokenizer, options);
+        (_device, _checkpoint, _model, Codec, Tokenizer, _options, _modelFolder) = (device, checkpoint, model, codec, tokenizer, options, folders.Model);
         _specialTokens = SpecialTokens.From(tokenizer, model.Config);
         _promptBuilder = new PromptBuilder(tokenizer, _specialTokens);
         _scheduler = new Scheduler(model, device, options);
@@ -114,10 +115,10 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
             HiggsAudioConfig config = HiggsAudioConfig.Load(folders.Model);
             checkpoint = folders.OpenModel();
             HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, new QuantizationPlan(options.WeightFormat, options.WeightFormatOverrides),
-                part => Report("model", part));
+                options.KeyValueFormat, part => Report("model", part));
             CheckThatTheyBelongTogether(model.Config, codec, folders.Model, folders.Codec);
             Report("model", 1);
-            return new HiggsAudioServeEngine(device, checkpoint, model, codec, tokenizer, options);
+            return new HiggsAudioServeEngine(device, checkpoint, model, codec, tokenizer, options, folders.Model);
         }
         catch
         {

@@ -49,12 +49,13 @@ public abstract partial class BackendContract
         from heads in new[] { (1, 1), (2, 2), (1, 3), (2, 4), (1, 5), (1, 8), (8, 3), (1, 40) }
         from dim in new[] { 2, 6, 16, 20, 64, 128 }
         where heads.Item1 * heads.Item2 * dim <= 3072
-        select new TestCaseData(heads.Item1, heads.Item2, dim);
+        from format in Enum.GetValues<KeyValueFormat>()
+        select new TestCaseData(heads.Item1, heads.Item2, dim, format);
 
     [TestCaseSource(nameof(HeadCases))]
-    public void Attention_over_a_cache_works_for_any_heads(int keyValueHeads, int group, int dim)
+    public void Attention_over_a_cache_works_for_any_heads(int keyValueHeads, int group, int dim, KeyValueFormat format)
     {
-        using var caches = new Caches(this, 1, new KvCacheShape(2, keyValueHeads, dim));
+        using var caches = new Caches(this, 1, new KvCacheShape(2, keyValueHeads, dim, format));
         caches.Reserve(50);
         int slot = 0;
         foreach (int count in new[] { 1, 5, 37, 1, 1 })
@@ -72,22 +73,25 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void Keys_are_rotated_and_values_kept_as_they_are([Values(1, 300)] int rows)
+    public void Keys_are_rotated_and_both_kept_in_the_caches_format([Values(1, 300)] int rows, [Values] KeyValueFormat format)
     {
-        using var caches = new Caches(this, 1, new KvCacheShape(3, 2, 24));
+        using var caches = new Caches(this, 1, new KvCacheShape(3, 2, 24, format));
         caches.Reserve(rows + 100);
         Pair q = RandomMatrix(rows, 96), k = RandomMatrix(rows, 48), v = RandomMatrix(rows, 48);
         float[] values = Lane.Read(v.Tested);
+        float near = format switch { KeyValueFormat.Float32 => 0, KeyValueFormat.BFloat16 => 1f / 256, _ => 1f / 127 };
 
         caches.Attend(2, q, k, v, [.. Enumerable.Range(0, rows).Select(r => (0, 7 + r, 100 + r))], [.. Enumerable.Range(0, 100).Select(s => (0, s))]);
 
-        float[] key = new float[48], value = new float[48], expected = new float[48], ignored = new float[48];
+        float[] key = new float[48], value = new float[48], expected = new float[48], expectedValue = new float[48];
         for (int r = 0; r < rows; r++)
         {
             caches.Tested[0].Read(2, 100 + r, key, value);
-            caches.Expected[0].Read(2, 100 + r, expected, ignored);
+            caches.Expected[0].Read(2, 100 + r, expected, expectedValue);
             Assert.That(key, Is.EqualTo(expected).Within(1e-6f));
-            Assert.That(value, Is.EqualTo(values[(r * 48)..((r + 1) * 48)]));
+            Assert.That(value, Is.EqualTo(expectedValue).Within(1e-6f));
+            float[] given = values[(r * 48)..((r + 1) * 48)];
+            Assert.That(value, Is.EqualTo(given).Within(near * given.Max(MathF.Abs)));
         }
     }
 
@@ -104,11 +108,11 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void Sequences_in_one_pass_do_not_see_each_other([Values(3, 64)] int dim)
+    public void Sequences_in_one_pass_do_not_see_each_other([Values(3, 64)] int dim, [Values] KeyValueFormat format)
     {
         dim += dim % 2;
         const int Sequences = 5;
-        using var caches = new Caches(this, Sequences, new KvCacheShape(1, 2, dim));
+        using var caches = new Caches(this, Sequences, new KvCacheShape(1, 2, dim, format));
         caches.Reserve(700);
         var next = new int[Sequences];
         for (int pass = 0; pass < 8; pass++)
@@ -139,9 +143,9 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void Hidden_slots_have_no_weight_even_if_nobody_wrote_them()
+    public void Hidden_slots_have_no_weight_even_if_nobody_wrote_them([Values] KeyValueFormat format)
     {
-        using var caches = new Caches(this, 2, new KvCacheShape(1, 2, 16));
+        using var caches = new Caches(this, 2, new KvCacheShape(1, 2, 16, format));
         caches.Reserve(400);
         // Nobody ever writes the slots 0 to 2 and 70 to 99.
         (int, int)[] hidden = [.. Enumerable.Range(0, 3).Concat(Enumerable.Range(70, 30)).Append(310).Select(s => (0, s)), (1, 4), (0, 399), (0, 5000)];
@@ -155,9 +159,9 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void A_row_that_sees_nothing_gives_zeros()
+    public void A_row_that_sees_nothing_gives_zeros([Values] KeyValueFormat format)
     {
-        using var caches = new Caches(this, 1, new KvCacheShape(1, 1, 8));
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 1, 8, format));
         caches.Reserve(300);
         (int, int)[] hidden = [.. Enumerable.Range(0, 299).Select(s => (0, s))];
         Pair q = RandomMatrix(4, 24), k = RandomMatrix(4, 8), v = RandomMatrix(4, 8);
@@ -170,10 +174,10 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void Attention_reaches_over_long_contexts([Values(1, 3, 40)] int rows, [Values(16, 20)] int dim)
+    public void Attention_reaches_over_long_contexts([Values(1, 3, 40)] int rows, [Values(16, 20)] int dim, [Values] KeyValueFormat format)
     {
         const int Slots = 700;
-        using var caches = new Caches(this, 1, new KvCacheShape(1, 2, dim));
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 2, dim, format));
         caches.Reserve(Slots);
         Pair k = RandomMatrix(Slots, 2 * dim, scale: 2), v = RandomMatrix(Slots, 2 * dim), q = RandomMatrix(Slots, 6 * dim, scale: 2);
         (int, int, int)[] all = [.. Enumerable.Range(0, Slots).Select(s => (0, s, s))];
@@ -196,10 +200,10 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void A_prefill_at_once_in_pieces_and_row_by_row_gives_the_same_numbers([Values(1, 3)] int group, [Values(10, 128)] int dim)
+    public void A_prefill_at_once_in_pieces_and_row_by_row_gives_the_same_numbers([Values(1, 3)] int group, [Values(10, 128)] int dim, [Values] KeyValueFormat format)
     {
         const int Rows = 330, Heads = 2;
-        using var caches = new Caches(this, 3, new KvCacheShape(1, Heads, dim));
+        using var caches = new Caches(this, 3, new KvCacheShape(1, Heads, dim, format));
         caches.Reserve(Rows);
         float[] queries = NormalValues(Rows * Heads * group * dim), keys = NormalValues(Rows * Heads * dim), values = NormalValues(Rows * Heads * dim);
         float[][] results = [.. new[] { Rows, 50, 1 }.Select((piece, sequence) => Prefill(piece, sequence))];
@@ -221,10 +225,10 @@ public abstract partial class BackendContract
     }
 
     [Test]
-    public void A_row_gives_the_same_numbers_alone_and_among_others()
+    public void A_row_gives_the_same_numbers_alone_and_among_others([Values] KeyValueFormat format)
     {
         const int Dim = 32, Heads = 2, Group = 3, Sequences = 12;
-        using var caches = new Caches(this, Sequences, new KvCacheShape(2, Heads, Dim));
+        using var caches = new Caches(this, Sequences, new KvCacheShape(2, Heads, Dim, format));
         caches.Reserve(600);
         (int, int, int)[] rows = [.. Enumerable.Range(0, Sequences).Select(s => (s, 40 * s + 17, 40 * s + 17))];
         for (int s = 0; s < Sequences; s++)
@@ -245,6 +249,23 @@ public abstract partial class BackendContract
             Range row = r..(r + 1);
             Matrix alone = caches.One(Lane, caches.Tested, 1, Lane.Copy(queries[row]), Lane.Copy(keys[row]), values[row], rows[row], []);
             Assert.That(Lane.Read(alone), Is.EqualTo(Lane.Read(together[row])), $"row {r}");
+        }
+    }
+
+    [Test]
+    public void A_key_or_value_that_is_not_a_number_does_not_pass_unnoticed([Values] KeyValueFormat format, [Values(float.NaN, float.PositiveInfinity)] float odd)
+    {
+        using var caches = new Caches(this, 1, new KvCacheShape(1, 2, 16, format));
+        caches.Reserve(40);
+        // An infinite key may give a weight of zero, rightly.
+        for (int key = 0; key < (float.IsNaN(odd) ? 2 : 1); key++)
+        {
+            float[] values = NormalValues(40 * 32);
+            values[3] = odd;                            // row 0, which all see, of head 0
+            Matrix clean = RandomMatrix(40, 32).Tested, broken = Lane.Upload(values, 40, 32), q = RandomMatrix(40, 32).Tested;
+            float[] result = Lane.Read(caches.One(Lane, caches.Tested, 0, q, key == 1 ? broken : clean, key == 1 ? clean : broken, Rows(0, 0, 40), []));
+            Assert.That(Enumerable.Range(0, 40).All(row => !result[(row * 32)..(row * 32 + 16)].All(float.IsFinite)), "the head");
+            Assert.That(Enumerable.Range(0, 40).All(row => result[(row * 32 + 16)..((row + 1) * 32)].All(float.IsFinite)), "the other head");
         }
     }
 

@@ -25,6 +25,17 @@ internal sealed class CpuKvCacheTests
     }
 
     [Test]
+    public void A_cache_takes_the_bytes_that_its_shape_says([Values] KeyValueFormat format, [Values(20, 128)] int dim)
+    {
+        using var device = new CpuDevice(1);
+        var shape = new KvCacheShape(3, 2, dim, format);
+        using KvCache cache = device.CreateKvCache(shape);
+        cache.Reserve(2 * CpuKvCache.PageSlots);
+        Assert.That(cache.Bytes, Is.EqualTo(2 * CpuKvCache.PageSlots * shape.BytesPerSlot));
+        Assert.That(device.KvCacheBytes, Is.EqualTo(cache.Bytes));
+    }
+
+    [Test]
     public void Forks_made_and_written_on_many_threads_leave_the_parent_as_it_is()
     {
         using var device = new CpuDevice(1);

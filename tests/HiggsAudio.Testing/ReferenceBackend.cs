@@ -167,8 +167,8 @@ public sealed unsafe class ReferenceBackend(Device device) : Backend
                 Rotate(Row(q, r).Slice(h, dim), rotary[rows.Positions[r]]);
             for (int h = 0; h < k.Columns; h += dim)
                 Rotate(Row(k, r).Slice(h, dim), rotary[rows.Positions[r]]);
-            Row(k, r).CopyTo(cache.Key(layer, rows.Slots[r]));
-            Row(v, r).CopyTo(cache.Value(layer, rows.Slots[r]));
+            cache.Keep(Row(k, r), cache.Key(layer, rows.Slots[r]));
+            cache.Keep(Row(v, r), cache.Value(layer, rows.Slots[r]));
         }
         for (int r = 0; r < q.Rows; r++)
         {

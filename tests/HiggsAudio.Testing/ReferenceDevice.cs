@@ -80,7 +80,7 @@ public sealed class ReferenceKvCache(KvCacheShape shape, ReferenceDevice device)
 
     private int Width => Shape.KeyValueHeads * Shape.HeadDim;
 
-    private long SlotBytes => 2L * Shape.Layers * Width * sizeof(float);
+    private long SlotBytes => Shape.BytesPerSlot;
 
     public override int Capacity => _keys.Count;
 
@@ -107,6 +107,25 @@ public sealed class ReferenceKvCache(KvCacheShape shape, ReferenceDevice device)
     public Span<float> Key(int layer, int slot) => _keys[slot].AsSpan(layer * Width, Width);
 
     public Span<float> Value(int layer, int slot) => _values[slot].AsSpan(layer * Width, Width);
+
+    /// <summary>Copies a slot's keys or values as the numbers that the cache's format can hold.</summary>
+    public void Keep(ReadOnlySpan<float> values, Span<float> kept)
+    {
+        for (int head = 0; head < Width; head += Shape.HeadDim)
+        {
+            float largest = 0;
+            foreach (float value in values.Slice(head, Shape.HeadDim))
+                largest = Math.Max(largest, Math.Abs(value));
+            float scale = largest / 127, inverse = scale > 0 ? 1 / scale : 0;
+            for (int i = head; i < head + Shape.HeadDim; i++)
+                kept[i] = Shape.Format switch
+                {
+                    KeyValueFormat.Float32 => values[i],
+                    KeyValueFormat.BFloat16 => ReferenceDevice.RoundToBFloat16(values[i]),
+                    _ => MathF.Round(values[i] * inverse) * scale,
+                };
+        }
+    }
 
     public override void Read(int layer, int slot, Span<float> key, Span<float> value)
     {

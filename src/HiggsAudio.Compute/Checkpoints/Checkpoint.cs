@@ -19,7 +19,8 @@ public abstract class Checkpoint : IDisposable
 
     /// <summary>
     /// Opens a checkpoint. A folder: the first of model.safetensors.index.json (shards), model.safetensors, model.pth and
-    /// pytorch_model.bin in it. A file: by its content, safetensors or torch's zip format, or an index of shards if it ends in .json.
+    /// pytorch_model.bin in it. A file: by its content, safetensors or torch's zip format, or an index of shards if it ends in .json. A safetensors file of packed weights is a
+    /// <see cref="PackedCheckpoint"/>.
     /// </summary>
     /// <exception cref="CheckpointException">There is none, it cannot be read, or it breaks its format; the inner exception is the file system's, if any.</exception>
     public static Checkpoint Open(string path)
@@ -29,7 +30,7 @@ public abstract class Checkpoint : IDisposable
         if (Directory.Exists(path))
             file = KnownFiles.Select(name => System.IO.Path.Combine(path, name)).FirstOrDefault(File.Exists)
                 ?? throw new CheckpointException(path, null, $"the folder has none of {string.Join(", ", KnownFiles)}");
-        return file.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? new ShardedCheckpoint(file) : OpenFile(file);
+        return file.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? new ShardedCheckpoint(file) : PackedCheckpoint.Recognize(OpenFile(file));
     }
 
     /// <summary>Opens one file that holds tensors.</summary>

@@ -29,11 +29,20 @@ public sealed unsafe class CheckpointTensor
         Count = 1;
         foreach (long d in shape)
             Count = checked(Count * d);
+        ByteLength = checked(Count * SizeOf(type));
     }
 
     /// <param name="merged">What computes its elements from those of a stored tensor.</param>
     internal CheckpointTensor(MergedElements merged)
         : this(merged.Tensor.Name, merged.Tensor.File, merged.Tensor.Type, merged.Tensor._shape, 0) => _merged = merged;
+
+    // The same bytes seen as panels: shape and count are those of the values.
+    private CheckpointTensor(CheckpointTensor bytes, Packing packing)
+        : this(bytes.Name, bytes.File, bytes.Type, [packing.Rows, packing.Columns], (nint)bytes._data, bytes._owner) =>
+        (Packing, ByteLength) = (packing, bytes.ByteLength);
+
+    /// <summary>How it is packed; null for plain elements.</summary>
+    internal Packing? Packing { get; }
 
     /// <summary>Its stored name.</summary>
     public string Name { get; }
@@ -51,7 +60,7 @@ public sealed unsafe class CheckpointTensor
     public long Count { get; }
 
     /// <summary>Size in bytes.</summary>
-    public long ByteLength => Count * SizeOf(Type);
+    public long ByteLength { get; }
 
     /// <summary>Address of the first byte, for devices that compute on the file's bytes. Not necessarily a multiple of the element's size.</summary>
     /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
@@ -125,12 +134,31 @@ public sealed unsafe class CheckpointTensor
         try
         {
             _owner?.DangerousAddRef(ref held);
-            ElementConverter.ToFloats(Type, _data + start * SizeOf(Type), destination);
+            if (Packing is { } packing)
+                Unpack(packing, destination, start);
+            else
+                ElementConverter.ToFloats(Type, _data + start * SizeOf(Type), destination);
         }
         finally
         {
             if (held)
                 _owner!.DangerousRelease();
+        }
+    }
+
+    /// <summary>The same bytes seen as packed values.</summary>
+    internal CheckpointTensor As(Packing packing) => new(this, packing);
+
+    private void Unpack(Packing packing, Span<float> destination, long start)
+    {
+        var weight = new CpuWeight(packing.Rows, packing.Columns, packing.Format, packing.Layout, _data);
+        while (destination.Length > 0)
+        {
+            (long row, long column) = Math.DivRem(start, packing.Columns);
+            int count = (int)Math.Min(destination.Length, packing.Columns - column);
+            weight.Read((int)row, (int)column, destination[..count]);
+            destination = destination[count..];
+            start += count;
         }
     }
 

@@ -41,12 +41,16 @@ public sealed class SafeTensorsWriter : IDisposable
     /// <param name="path">The file; replaced if it exists.</param>
     /// <param name="tensors">All tensors that it will have.</param>
     /// <param name="metadata">Free text for <c>__metadata__</c>.</param>
+    /// <param name="alignment">
+    /// The elements begin at a multiple of so many bytes of the file, and tensors whose sizes are multiples of 64 bytes come before all others, so
+    /// that each of them begins at one.
+    /// </param>
     /// <exception cref="ArgumentException">Two tensors have one name, a name is reserved, or a dimension is negative.</exception>
     /// <exception cref="IOException">The file cannot be created, or the disk is full.</exception>
-    public SafeTensorsWriter(string path, IEnumerable<TensorPlan> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public SafeTensorsWriter(string path, IEnumerable<TensorPlan> tensors, IReadOnlyDictionary<string, string>? metadata = null, int alignment = 8)
     {
-        _slots = LayOut(tensors, out long dataLength);
-        byte[] header = MakeHeader(_slots, metadata);
+        _slots = LayOut(tensors, alignment, out long dataLength);
+        byte[] header = MakeHeader(_slots, metadata, alignment);
         _path = Path.GetFullPath(path);
         _temporary = $"{_path}.{Guid.NewGuid():N}.tmp";
         _file = File.OpenHandle(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, header.Length + dataLength);
@@ -105,11 +109,11 @@ public sealed class SafeTensorsWriter : IDisposable
             File.Delete(_temporary);
     }
 
-    private static Dictionary<string, Slot> LayOut(IEnumerable<TensorPlan> tensors, out long length)
+    private static Dictionary<string, Slot> LayOut(IEnumerable<TensorPlan> tensors, int alignment, out long length)
     {
         var slots = new Dictionary<string, Slot>();
         length = 0;
-        foreach (TensorPlan tensor in tensors.OrderByDescending(t => CheckpointTensor.SizeOf(t.Type)))
+        foreach (TensorPlan tensor in tensors.OrderBy(t => alignment > 8 && t.ByteLength % 64 != 0).ThenByDescending(t => CheckpointTensor.SizeOf(t.Type)))
         {
             if (tensor.Name == "__metadata__")
                 throw new ArgumentException("No tensor may be named __metadata__.", nameof(tensors));
@@ -123,7 +127,7 @@ public sealed class SafeTensorsWriter : IDisposable
         return slots;
     }
 
-    private static byte[] MakeHeader(Dictionary<string, Slot> slots, IReadOnlyDictionary<string, string>? metadata)
+    private static byte[] MakeHeader(Dictionary<string, Slot> slots, IReadOnlyDictionary<string, string>? metadata, int alignment)
     {
         using var buffer = new MemoryStream();
         buffer.Write(new byte[8]);
@@ -141,7 +145,7 @@ public sealed class SafeTensorsWriter : IDisposable
                 slot.WriteTo(json);
             json.WriteEndObject();
         }
-        while (buffer.Length % 8 != 0)
+        while (buffer.Length % alignment != 0)
             buffer.WriteByte((byte)' ');
         byte[] header = buffer.ToArray();
         BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - 8);

@@ -50,6 +50,9 @@ public sealed class WeightReader
     /// <summary>The device that the weights go to.</summary>
     public Device Device => _shared.Device;
 
+    /// <summary>The weights that were made of whole tensors so far, of the whole checkpoint, by their canonical names.</summary>
+    public IReadOnlyDictionary<string, Weight> Made => _shared.Made;
+
     /// <summary>The reader of a part of the network: names are below <paramref name="name"/>.</summary>
     public WeightReader Scope(string name) => new(_shared, _prefix + name + ".");
 
@@ -87,7 +90,8 @@ public sealed class WeightReader
     /// <param name="columns">The columns of all.</param>
     /// <param name="use">What the weight is used for.</param>
     /// <param name="format">The format, if not the reader's.</param>
-    public Weight Stacked(ReadOnlySpan<string> names, ReadOnlySpan<int> rows, int columns, WeightUse use, WeightFormat? format = null)
+    /// <param name="madeName">The name of the whole in <see cref="Made"/>, if not that of the first.</param>
+    public Weight Stacked(ReadOnlySpan<string> names, ReadOnlySpan<int> rows, int columns, WeightUse use, WeightFormat? format = null, string? madeName = null)
     {
         if (names.Length != rows.Length)
             throw new ArgumentException($"{names.Length} names and {rows.Length} numbers of rows.", nameof(rows));
@@ -99,7 +103,7 @@ public sealed class WeightReader
             return new MissingWeight(total, columns);
         Weight weight = _shared.Device.CreateWeight(parts!, total, columns, use, format ?? _shared.FormatOf(_prefix + names[0]));
         _shared.Count(parts!);
-        return weight;
+        return _shared.Made[_prefix + (madeName ?? names[0])] = weight;
     }
 
     /// <summary>A vector by its whole name; any shape with <paramref name="length"/> values whose other dimensions are 1.</summary>
@@ -110,7 +114,7 @@ public sealed class WeightReader
         _shared.Used.Add(_prefix + name);
         if (tensor.Count != length || Longest(tensor.Shape) != length)
             return Misshaped(tensor, [length], 1, length);
-        return _shared.Device.CreateWeight([tensor], 1, length, WeightUse.Vector, WeightFormat.Float32);
+        return _shared.Made[_prefix + name] = _shared.Device.CreateWeight([tensor], 1, length, WeightUse.Vector, WeightFormat.Float32);
     }
 
     /// <summary>A vector by its whole name, or null if there is none.</summary>
@@ -321,6 +325,8 @@ public sealed class WeightReader
         }
 
         public HashSet<string> Used { get; } = [];
+
+        public Dictionary<string, Weight> Made { get; } = [];
 
         public List<(string Tensor, string Text)> Problems { get; } = [];
     }

@@ -78,7 +78,7 @@ internal sealed unsafe class CpuBackend(CpuDevice device) : Backend
         Attention.RotateAppendAttend(Threads, _arena, q, k, v, rotary, rows, layer, y);
 
     protected override void SelfAttentionKernel(Matrix q, Matrix k, Matrix v, int heads, Matrix y) =>
-        Attention.SelfAttention(Threads, q, k, v, heads, y);
+        Attention.SelfAttention(Threads, _arena, q, k, v, heads, y);
 
     protected override void SwiGluKernel(Matrix gate, Matrix up, Matrix y) => Activations.SwiGlu(Threads, gate, up, y);
 

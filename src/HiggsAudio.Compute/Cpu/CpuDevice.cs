@@ -26,13 +26,15 @@ public sealed unsafe class CpuDevice : Device
     internal CpuScratchCount Scratch { get; } = new();
 
     /// <inheritdoc/>
-    /// <remarks>One tensor of 32-bit floats or bfloat16 that is wanted as stored stays in its file.</remarks>
+    /// <remarks>One tensor of 32-bit floats, bfloat16 or panels (<see cref="PackedCheckpoint"/>) that is wanted as stored stays in its file.</remarks>
     public override Weight CreateWeight(ReadOnlySpan<CheckpointTensor> parts, int rows, int columns, WeightUse use, WeightFormat format = WeightFormat.AsStored)
     {
         long count = 0;
         foreach (CheckpointTensor part in parts)
             count += part.Count;
         CheckCount(count, rows, columns);
+        if (parts.Length == 1 && parts[0].Packing is { } packing && use == WeightUse.Linear)
+            return Map(parts[0], packing, format);
         if (BlockQuantization.IsQuantized(format) && use != WeightUse.Linear)
             format = WeightFormat.AsStored;
         WeightFormat stored = FormatOf(parts);
@@ -87,6 +89,14 @@ public sealed unsafe class CpuDevice : Device
             foreach (nint data in _memory)
                 CpuMemory.Free((void*)data);
         }
+    }
+
+    // Panels of a file, where they are.
+    private CpuWeight Map(CheckpointTensor tensor, Packing packing, WeightFormat format)
+    {
+        if (format != WeightFormat.AsStored && format != packing.Format)
+            throw new CheckpointException(tensor.File, tensor.Name, $"is kept as {packing.Format} in the file and cannot become {format}: load the original checkpoint, or ask for {WeightFormat.AsStored}");
+        return Keep(new CpuWeight(packing.Rows, packing.Columns, packing.Format, packing.Layout, (void*)tensor.Address), null);
     }
 
     private CpuWeight Make<TSource>(TSource source, int rows, int columns, WeightUse use, WeightFormat format) where TSource : struct, IWeightSource

@@ -7,13 +7,13 @@ internal sealed unsafe class CpuPage
     private readonly long _bytes;
     private int _owners = 1;
 
-    public CpuPage(CpuPageMemory memory, float* data, long bytes)
+    public CpuPage(CpuPageMemory memory, byte* data, long bytes)
     {
         (_memory, _bytes) = (memory, bytes);
         Data = data;
     }
 
-    public float* Data { get; }
+    public byte* Data { get; }
 
     /// <summary>Whether another cache reads it. It does not become shared but by its only owner.</summary>
     public bool IsShared => Volatile.Read(ref _owners) > 1;
@@ -42,15 +42,14 @@ internal sealed unsafe class CpuPageMemory
 
     /// <summary>A page of undefined contents.</summary>
     /// <exception cref="OutOfMemoryException">There is not that much.</exception>
-    public CpuPage Allocate(long floats)
+    public CpuPage Allocate(long bytes)
     {
-        long bytes = checked(floats * sizeof(float));
-        var page = new CpuPage(this, (float*)CpuMemory.Allocate(bytes), bytes);
+        var page = new CpuPage(this, (byte*)CpuMemory.Allocate(bytes), bytes);
         Interlocked.Add(ref _bytes, bytes);
         return page;
     }
 
-    public void Free(float* data, long bytes)
+    public void Free(byte* data, long bytes)
     {
         CpuMemory.Free(data);
         Interlocked.Add(ref _bytes, -bytes);

@@ -28,6 +28,18 @@ internal sealed unsafe class CpuWeight(int rows, int columns, WeightFormat forma
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public void* Data => _data != null ? _data : throw new ObjectDisposedException(nameof(CpuDevice), "The device of this weight was disposed.");
 
+    /// <summary>Some of its bytes, as they lie in memory.</summary>
+    public ReadOnlySpan<byte> Bytes(long start, int count) => new((byte*)Data + start, count);
+
+    /// <summary>Converts some values of an output to floats; of what is quantized, those that the codes stand for.</summary>
+    public void Read(int row, int column, Span<float> values)
+    {
+        if (Layout == WeightLayout.QuantizedPanels)
+            QuantizedPanels.Read(Format, (byte*)Data, Columns, row, column, values);
+        else
+            WeightPacking.Read(Layout, Format, Data, Columns, row, column, values);
+    }
+
     /// <summary>The values of a weight of 32-bit floats.</summary>
     public float* Floats => (float*)Data;
 

@@ -35,6 +35,24 @@ internal static unsafe class QuantizedPanels
     public static void Pack<TSource>(CpuThreads threads, TSource source, int rows, int columns, WeightFormat format, void* data) where TSource : struct, IWeightSource =>
         threads.Run(new PanelJob<TSource>(source, rows, columns, format, (byte*)data), Panels(rows));
 
+    /// <summary>The values that some codes of an output stand for.</summary>
+    public static void Read(WeightFormat format, byte* data, int columns, int row, int column, Span<float> values)
+    {
+        (int panel, int output) = Math.DivRem(row, Outputs);
+        for (int i = 0; i < values.Length; i++, column++)
+        {
+            (int group, int input) = Math.DivRem(column, Inputs);
+            (int block, input) = Math.DivRem(input, BlockQuantization.Size);
+            byte* from = data + panel * PanelBytes(format, columns) + group * (long)(ScaleBytes + 2 * BlockBytes(format));
+            float scale = BFloat16.ToSingle(((ushort*)from)[2 * output + block]);
+            from += ScaleBytes + block * BlockBytes(format);
+            int code = format == WeightFormat.Int8
+                ? from[(input / 4 * Outputs + output) * 4 + input % 4]
+                : from[(input / 8 * Outputs + output) * 4 + input % 4] >> input / 4 % 2 * 4 & 15;
+            values[i] = (code - BlockQuantization.Offset(format)) * scale;
+        }
+    }
+
     private readonly struct PanelJob<TSource>(TSource source, int rows, int columns, WeightFormat format, byte* data) : IChunkedJob where TSource : struct, IWeightSource
     {
         private readonly byte* _data = data;

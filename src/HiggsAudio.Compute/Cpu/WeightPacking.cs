@@ -39,7 +39,10 @@ internal readonly struct TensorSource(CheckpointTensor[] parts) : IWeightSource
 /// <summary>Brings the values of a weight into the layout and format in which it is kept.</summary>
 internal static unsafe class WeightPacking
 {
-    private const int PanelOutputs = 32, PieceColumns = 128, Piece = 4096;
+    /// <summary>Outputs of a panel.</summary>
+    public const int PanelOutputs = 32;
+
+    private const int PieceColumns = 128, Piece = 4096;
 
     /// <summary>Elements that a weight takes in memory.</summary>
     public static long Elements(int rows, int columns, WeightLayout layout) =>
@@ -52,6 +55,19 @@ internal static unsafe class WeightPacking
             threads.Run(new PanelJob<TSource>(source, rows, columns, format, data), (rows + PanelOutputs - 1) / PanelOutputs);
         else
             threads.Run(new RowsJob<TSource>(source, (long)rows * columns, format, data), (int)(((long)rows * columns + Piece - 1) / Piece));
+    }
+
+    /// <summary>Some values of an output as floats.</summary>
+    public static void Read(WeightLayout layout, WeightFormat format, void* data, int columns, int row, int column, Span<float> values)
+    {
+        (int panel, int output) = Math.DivRem(row, PanelOutputs);
+        if (format == WeightFormat.BFloat16)
+            output = 2 * (output % (PanelOutputs / 2)) + output / (PanelOutputs / 2);
+        for (int i = 0; i < values.Length; i++, column++)
+        {
+            long at = layout == WeightLayout.Panels ? ((long)panel * columns + column) * PanelOutputs + output : (long)row * columns + column;
+            values[i] = format == WeightFormat.BFloat16 ? BFloat16.ToSingle(((ushort*)data)[at]) : ((float*)data)[at];
+        }
     }
 
     private static void Store(float value, WeightFormat format, void* data, long at)

@@ -18,8 +18,9 @@ internal sealed class HiggsAudioModel
 
     /// <param name="weights">The tensors under their canonical names.</param>
     /// <param name="config">What they are expected to be.</param>
+    /// <param name="keyValueFormat">The format of the sequences' caches.</param>
     /// <exception cref="CheckpointException">Tensors are missing, misshaped or left over.</exception>
-    public HiggsAudioModel(WeightReader weights, HiggsAudioConfig config)
+    public HiggsAudioModel(WeightReader weights, HiggsAudioConfig config, KeyValueFormat keyValueFormat)
     {
         _device = weights.Device;
         Config = config = WithStoredCodebookSize(config, weights);
@@ -27,15 +28,20 @@ internal sealed class HiggsAudioModel
         _textEmbedding = TensorNames.Splittable(weights, "embed_tokens", "embedding", config.VocabSize, hidden, WeightUse.Table);
         _audioEmbedding = weights.Table("audio_codebook_embeddings.weight", entries, hidden);
         _audioProjector = config.UseAudioOutEmbedProjector ? weights.Linear("audio_out_embed_projector", hidden, hidden) : null;
-        (_layers, CacheShape) = Layers(weights, config);
+        (_layers, int cacheLayers) = Layers(weights, config);
+        CacheShape = new KvCacheShape(cacheLayers, config.NumKeyValueHeads, config.HeadDim, keyValueFormat);
         _norm = weights.Vector("norm.weight", hidden);
         _textHead = TensorNames.Splittable(weights, "text_lm_head", "linear", config.VocabSize, hidden, WeightUse.Linear);
         _audioHead = TensorNames.Splittable(weights, "audio_lm_head", "linear", entries, hidden, WeightUse.Linear);
         weights.Complete();
+        Weights = weights.Made;
     }
 
     /// <summary>What the model is; the codebook size is that of the stored audio head.</summary>
     public HiggsAudioConfig Config { get; }
+
+    /// <summary>All weights by their canonical names.</summary>
+    public IReadOnlyDictionary<string, Weight> Weights { get; }
 
     /// <summary>The sizes of a sequence's cache.</summary>
     public KvCacheShape CacheShape { get; }
@@ -45,12 +51,15 @@ internal sealed class HiggsAudioModel
     /// <param name="config">Its configuration.</param>
     /// <param name="device">Where the weights go.</param>
     /// <param name="plan">The formats of the weights.</param>
+    /// <param name="keyValueFormat">The format of the sequences' caches.</param>
     /// <param name="progress">Told after every tensor the part that is done; it may throw, to end the work.</param>
-    public static HiggsAudioModel Load(Checkpoint checkpoint, HiggsAudioConfig config, Device device, QuantizationPlan plan, Action<double>? progress = null)
+    public static HiggsAudioModel Load(Checkpoint checkpoint, HiggsAudioConfig config, Device device, QuantizationPlan plan,
+        KeyValueFormat keyValueFormat = KeyValueFormat.Float32, Action<double>? progress = null)
     {
         TensorNames.RefuseOtherModels(checkpoint);
         plan.Check(checkpoint);
-        return new HiggsAudioModel(new WeightReader(checkpoint, device, TensorNames.Canonical, plan.FormatOf, progress), config);
+        var weights = new WeightReader(checkpoint, device, TensorNames.Canonical, plan.FormatOf, progress);
+        return new HiggsAudioModel(weights, config, keyValueFormat);
     }
 
     /// <summary>Loads the model with the default plan of a format.</summary>
@@ -108,7 +117,7 @@ internal sealed class HiggsAudioModel
         return ops.Linear(h, head);                                               // [requests, entries]
     }
 
-    private static (DecoderLayer[] Layers, KvCacheShape Cache) Layers(WeightReader weights, HiggsAudioConfig config)
+    private static (DecoderLayer[] Layers, int CacheLayers) Layers(WeightReader weights, HiggsAudioConfig config)
     {
         var rotary = new RotaryTable(config.Rope.InverseFrequencies(config.HeadDim));
         var layers = new DecoderLayer[config.NumHiddenLayers];
@@ -122,7 +131,7 @@ internal sealed class HiggsAudioModel
                 : new LlamaLayer(layer, config, rotary, cacheLayers, fastForward: config.AudioAdapterType == AudioAdapterType.DualFfnFastForward);
             cacheLayers += dual && config.UseAudioOutSelfAttention ? 2 : 1;
         }
-        return (layers, new KvCacheShape(cacheLayers, config.NumKeyValueHeads, config.HeadDim));
+        return (layers, cacheLayers);
     }
 
     // Configurations disagree on whether the codebook size counts the begin and end of stream; the rows of the audio head decide.

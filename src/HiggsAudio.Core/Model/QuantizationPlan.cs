@@ -5,7 +5,8 @@ namespace HiggsAudio.Model;
 
 /// <summary>
 /// Which format each tensor of the language model is kept in. Embeddings and the audio head stay as they are stored: fewer bits in them made
-/// other ports fall silent. With 4 bits in the layers, the text head, which is read for text steps only, has 8.
+/// other ports fall silent. With 4 bits in the layers, the text head, which is read for text steps only, has 8, and so have the projections of
+/// the values: they are 3 % of what a step reads, and a ninth of the error (docs/performance.md).
 /// </summary>
 /// <param name="format">The format of the layers and the text head.</param>
 /// <param name="overrides">Formats by canonical name of a tensor, or of a part of the model such as <c>layers.0.self_attn</c>; the longest name counts.</param>
@@ -37,7 +38,7 @@ internal sealed class QuantizationPlan(WeightFormat format, IReadOnlyDictionary<
 
     private WeightFormat Default(string name) =>
         Covers("embed_tokens", name) || Covers("audio_codebook_embeddings", name) || Covers("audio_lm_head", name) ? WeightFormat.AsStored
-        : Covers("text_lm_head", name) && format == WeightFormat.Int4 ? WeightFormat.Int8
+        : format == WeightFormat.Int4 && (Covers("text_lm_head", name) || name.Contains(".v_proj.", StringComparison.Ordinal)) ? WeightFormat.Int8
         : format;
 
     private static bool Covers(string part, string name) =>

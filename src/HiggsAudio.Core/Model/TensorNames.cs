@@ -43,7 +43,7 @@ internal static class TensorNames
         if (!weights.Has(frozen))
             return weights.Stacked([$"{name}.weight"], [rows], columns, use);
         int first = (int)Math.Clamp(RowsOf(weights, frozen), 0, rows);
-        return weights.Stacked([frozen, trainable], [first, rows - first], columns, use);
+        return weights.Stacked([frozen, trainable], [first, rows - first], columns, use, madeName: $"{name}.weight");
     }
 
     /// <summary>The stored rows of such a weight; 0 if it is missing.</summary>

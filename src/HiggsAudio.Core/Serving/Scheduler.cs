@@ -31,8 +31,7 @@ internal sealed partial class Scheduler : IDisposable
     {
         (_model, _options) = (model, options);
         (_lane, _batch, _prefixes) = (device.CreateLane(), model.CreateBatch(), new PrefixCache(options.PrefixCacheBytes));
-        KvCacheShape shape = model.CacheShape;
-        _bytesPerRow = 2L * sizeof(float) * shape.Layers * shape.KeyValueHeads * shape.HeadDim;
+        _bytesPerRow = model.CacheShape.BytesPerSlot;
         _thread = new Thread(Run) { IsBackground = true, Name = "HiggsAudio scheduler" };
         _thread.Start();
     }

@@ -100,6 +100,7 @@ internal sealed class QuantizedModelTests
         Assert.That(plan.FormatOf("audio_lm_head.linear_frozen.weight"), Is.EqualTo(WeightFormat.AsStored));
         Assert.That(plan.FormatOf("text_lm_head.weight"), Is.EqualTo(WeightFormat.Int8));
         Assert.That(plan.FormatOf("layers.0.mlp.up_proj.weight"), Is.EqualTo(WeightFormat.Int4));
+        Assert.That(plan.FormatOf("layers.0.self_attn.v_proj.weight"), Is.EqualTo(WeightFormat.Int8));
         Assert.That(plan.FormatOf("layers.1.mlp.up_proj.weight"), Is.EqualTo(WeightFormat.Int8));
         Assert.That(plan.FormatOf("layers.1.mlp.down_proj.weight"), Is.EqualTo(WeightFormat.Float32));
         Assert.That(plan.FormatOf("layers.10.mlp.up_proj.weight"), Is.EqualTo(WeightFormat.Int4));

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Testing;
 using NUnit.Framework;
@@ -24,7 +25,12 @@ internal static class EndToEndFixture
             {
                 using JsonDocument meta = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "meta.json")));
                 string At(string name) => Path.GetFullPath(Path.Combine(folder, meta.RootElement.GetProperty(name).GetString()!));
-                Engines[folder] = engine = HiggsAudioServeEngine.Load(At("lm"), At("codec"), new EngineOptions { TokenizerFolder = At("tokenizer"), Threads = 2 });
+                Engines[folder] = engine = HiggsAudioServeEngine.Load(At("lm"), At("codec"), new EngineOptions
+                {
+                    TokenizerFolder = At("tokenizer"),
+                    Threads = 2,
+                    KeyValueFormat = KeyValueFormat.Float32,   // like the reference's golden runs
+                });
             }
             return engine;
         }

@@ -1,3 +1,4 @@
+using HiggsAudio.Compute;
 using System.Text.Json;
 using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Testing;
@@ -8,7 +9,8 @@ namespace HiggsAudio.Core.Tests.Serving;
 /// <summary>The embedded checkpoint against the reference's outputs on it.</summary>
 internal sealed class NanoVoiceTests
 {
-    private static readonly Lazy<HiggsAudioServeEngine> Shared = new(() => NanoVoice.Load(new EngineOptions { Threads = 2 }));
+    // Golden answers were made with keys and values in 32-bit floats.
+    private static readonly Lazy<HiggsAudioServeEngine> Shared = new(() => NanoVoice.Load(new EngineOptions { Threads = 2, KeyValueFormat = KeyValueFormat.Float32 }));
 
     internal static HiggsAudioServeEngine Engine => Shared.Value;
 

@@ -71,10 +71,10 @@ internal static unsafe class CachedAttention<TSimd, TVector> where TSimd : struc
                 end++;
             uint* hidden = scratch is null ? null : Hidden(rows, first, end, scratch);
             int lanes = (end - first) * group;
-            for (int lane = 0; lane < lanes; lane += AttentionBlock<TSimd, TVector>.MaxLanes, count++)
+            for (int lane = 0; lane < lanes; lane += AttentionBlock.MaxLanes, count++)
                 if (blocks != null)
                 {
-                    int taken = Math.Min(AttentionBlock<TSimd, TVector>.MaxLanes, lanes - lane);
+                    int taken = Math.Min(AttentionBlock.MaxLanes, lanes - lane);
                     int lastSlot = LastSlot(rows, first + lane / group, first + (lane + taken - 1) / group);
                     blocks[count] = new Block { FirstRow = first, FirstLane = lane, Lanes = taken, LastSlot = lastSlot, Hidden = hidden };
                 }
@@ -116,19 +116,19 @@ internal static unsafe class CachedAttention<TSimd, TVector> where TSimd : struc
     /// <summary>One head of a layer of a cache as a source.</summary>
     private readonly struct CacheSource(CpuKvCache cache, int layer, int head) : IKeyValueSource
     {
-        public float* Keys(int slot, out nint stride)
+        // A tile begins with a strip: slot * headDim elements into the page.
+        public byte* Keys(int slot) =>
+            cache.Keys(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots * cache.Shape.HeadDim * cache.Shape.ElementBytes;
+
+        public byte* Values(int slot, out nint stride)
         {
-            (int page, int row) = Math.DivRem(slot, CpuKvCache.PageSlots);
             stride = cache.Shape.HeadDim;
-            return cache.Keys(layer, head, page) + row * stride;
+            return cache.Values(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots * stride * cache.Shape.ElementBytes;
         }
 
-        public float* Values(int slot, out nint stride)
-        {
-            (int page, int row) = Math.DivRem(slot, CpuKvCache.PageSlots);
-            stride = cache.Shape.HeadDim;
-            return cache.Values(layer, head, page) + row * stride;
-        }
+        public float* KeyScales(int slot) => cache.KeyScales(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots;
+
+        public float* ValueScales(int slot) => cache.ValueScales(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots;
     }
 
     // A chunk is one block of one key-value head. The heaviest of a head, its last, come first.
@@ -176,9 +176,24 @@ internal static unsafe class CachedAttention<TSimd, TVector> where TSimd : struc
             return attention;
         }
 
-        public readonly void Attend(in AttentionBlock<TSimd, TVector> attention, in Block block, int head, int section, float* state) =>
-            attention.Attend(new CacheSource((CpuKvCache)Rows.Caches[block.FirstRow], Layer, head), section, block.LastSlot, block.Hidden,
-                1 / MathF.Sqrt(Dim), state);
+        public readonly void Attend(in AttentionBlock<TSimd, TVector> attention, in Block block, int head, int section, float* state)
+        {
+            var cache = (CpuKvCache)Rows.Caches[block.FirstRow];
+            var source = new CacheSource(cache, Layer, head);
+            float scale = 1 / MathF.Sqrt(Dim);
+            switch (cache.Shape.Format)
+            {
+                case KeyValueFormat.Float32:
+                    attention.Attend<CacheSource, Float32KeyValues>(source, section, block.LastSlot, block.Hidden, scale, state);
+                    break;
+                case KeyValueFormat.BFloat16:
+                    attention.Attend<CacheSource, BFloat16KeyValues>(source, section, block.LastSlot, block.Hidden, scale, state);
+                    break;
+                default:
+                    attention.Attend<CacheSource, Int8KeyValues>(source, section, block.LastSlot, block.Hidden, scale, state);
+                    break;
+            }
+        }
 
         public readonly void Finish(in AttentionBlock<TSimd, TVector> attention, in Block block, int head, float* state)
         {

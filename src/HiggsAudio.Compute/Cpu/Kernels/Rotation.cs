@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
 
-/// <summary>Rotary position embedding (arXiv:2104.09864) of queries in place, and of keys on their way to the cache; values are copied there.</summary>
+/// <summary>Rotary position embedding (arXiv:2104.09864) of queries and keys in place; keys and values are then written to the cache.</summary>
 internal static unsafe class Rotation
 {
     public static void RotateAndAppend(CpuThreads threads, Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer)
@@ -24,7 +24,6 @@ internal static unsafe class Rotation
         private void Row(int row)
         {
             var cache = (CpuKvCache)rows.Caches[row];
-            (int page, int slot) = Math.DivRem(rows.Slots[row], CpuKvCache.PageSlots);
             int dim = rotary.HeadDim;
             fixed (float* cosines = rotary[rows.Positions[row]])
             {
@@ -32,8 +31,8 @@ internal static unsafe class Rotation
                     Rotate(q.Row(row) + c, cosines, dim / 2, q.Row(row) + c);
                 for (int c = 0; c < k.Columns; c += dim)
                 {
-                    Rotate(k.Row(row) + c, cosines, dim / 2, cache.Keys(layer, c / dim, page) + (nint)slot * dim);
-                    new ReadOnlySpan<float>(v.Row(row) + c, dim).CopyTo(new Span<float>(cache.Values(layer, c / dim, page) + (nint)slot * dim, dim));
+                    Rotate(k.Row(row) + c, cosines, dim / 2, k.Row(row) + c);
+                    cache.Write(layer, c / dim, rows.Slots[row], k.Row(row) + c, v.Row(row) + c);
                 }
             }
         }

@@ -45,6 +45,12 @@ internal unsafe interface ISimd<V> where V : struct
     /// <summary>Widens <see cref="Width"/> bfloat16 values.</summary>
     static abstract V LoadBFloat16(ushort* source);
 
+    /// <summary>Converts <see cref="Width"/> 8-bit integers.</summary>
+    static abstract V LoadInt8(sbyte* source);
+
+    /// <summary>The largest element; undefined if one is NaN.</summary>
+    static abstract float Largest(V value);
+
     static abstract V Subtract(V a, V b);
 
     static abstract V Multiply(V a, V b);
@@ -110,6 +116,12 @@ internal readonly unsafe struct Simd32 : ISimd<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadBFloat16(ushort* source) => BitConverter.UInt32BitsToSingle((uint)*source << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadInt8(sbyte* source) => *source;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(float value) => value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Subtract(float a, float b) => a - b;
