@@ -25,7 +25,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
 
     private HiggsAudioServeEngine(Device device, Checkpoint checkpoint, HiggsAudioModel model, AudioCodec codec, TextTokenizer tokenizer, EngineOptions options, string modelFolder)
     {
-        (_device, _checkpoint, _model, Codec, Tokenizer, _options, _modelFolder) = (device, checkpoint, model, codec, tokenizer, options, folders.Model);
+        (_device, _checkpoint, _model, Codec, Tokenizer, _options, _modelFolder) = (device, checkpoint, model, codec, tokenizer, options, modelFolder);
         _specialTokens = SpecialTokens.From(tokenizer, model.Config);
         _promptBuilder = new PromptBuilder(tokenizer, _specialTokens);
         _scheduler = new Scheduler(model, device, options);
