@@ -1,5 +1,6 @@
 """Training states -> a checkpoint in the published (legacy) layout: `release/generation` (bfloat16) and `release/tokenizer` (float16).
-With --import FOLDER the other way: states from a checkpoint that was exported (src/HiggsAudio.Nano/checkpoint), to train on from."""
+With --import FOLDER the other way: states from a checkpoint that was exported (src/HiggsAudio.Nano/checkpoint), to train the language model
+and the decoder on from; HuBERT, encoder and quantiser are final then."""
 import argparse
 import json
 from pathlib import Path
@@ -10,11 +11,11 @@ import safetensors_file
 import tokenizer
 from codec import Codec, CodecConfig, load_codec
 from language_model import LanguageModel, LanguageModelConfig, load_language_model
-from semantic import Hubert, HubertConfig
-from train_semantic import PHONES
+from semantic import HubertConfig
 from tokenizer import SPECIAL
 from workspace import RATE, RELEASE, State
 
+FINISHED = 10 ** 9  # an imported HuBERT and an imported codec are final: their stages only write features and do nothing
 POSITIONS = "semantic_model.encoder.pos_conv_embed.conv."
 PUBLISHED_NAMES = {POSITIONS + "weight_g": POSITIONS + "parametrizations.weight.original0",
                    POSITIONS + "weight_v": POSITIONS + "parametrizations.weight.original1"}
@@ -99,9 +100,8 @@ def read_language_model(folder):
 
 def import_states(folder):
     codec, model = read_codec(folder / "tokenizer"), read_language_model(folder / "generation")
-    State("semantic").save(step=10 ** 9, model=codec.semantic_model.state_dict(), probe=torch.nn.Linear(codec.config.semantic.hidden_size, len(PHONES)).state_dict(),
-                           optimizer=torch.optim.AdamW([*Hubert(codec.config.semantic).parameters()][1:]).state_dict())
-    State("codec").save(step=10 ** 9, config=codec.config.to_dict(), model=codec.state_dict(), optimizer=None, adversary=None)
+    State("semantic").save(step=FINISHED, model=codec.semantic_model.state_dict(), probe=None, optimizer=None)
+    State("codec").save(step=FINISHED, config=codec.config.to_dict(), model=codec.state_dict(), optimizer=None, adversary=None)
     State("language_model").save(step=0, config=model.config.to_dict(), model=model.state_dict(), optimizer=None)
 
 

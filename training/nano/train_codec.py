@@ -72,8 +72,9 @@ class Trainer:
         self.start, saved = 0, self.state.load()
         if saved:
             self.codec.load_state_dict(saved["model"])
-            self.optimizer.load_state_dict(saved["optimizer"])
             self.start = saved["step"]
+            if saved["optimizer"]:
+                self.optimizer.load_state_dict(saved["optimizer"])
             self.rng = np.random.RandomState(arguments.seed + self.start)
             if self.adversary and saved["adversary"]:
                 self.adversary.load(saved["adversary"])

@@ -31,9 +31,10 @@ def train(arguments, device):
     start = 0
     if saved:
         hubert.load_state_dict(saved["model"])
-        probe.load_state_dict(saved["probe"])
-        optimizer.load_state_dict(saved["optimizer"])
         start = saved["step"]
+        if saved["optimizer"]:
+            probe.load_state_dict(saved["probe"])
+            optimizer.load_state_dict(saved["optimizer"])
     save = lambda step: state.save(step=step, model=hubert.state_dict(), probe=probe.state_dict(), optimizer=optimizer.state_dict())
     rng = np.random.RandomState(arguments.seed + start)
     batches = crops([u for shard in shards(limit=8) for u in shard.utterances], arguments.frames, arguments.batch, rng)
