@@ -13,7 +13,7 @@ namespace HiggsAudio.Benchmarks;
 internal static class TrueSize
 {
     public const string Usage = """
-        true-size [--format BFloat16|Int8|Int4|AsStored] [--threads 1,2] [--contexts 256,2048] [--rows 1,4] [--prefill 512] [--rounds N] [--seconds S] [--busy N]
+        true-size [--format BFloat16|Int8|Int4|AsStored] [--threads 1,2] [--contexts 256,2048] [--rows 1,4] [--prefill 512] [--rounds N] [--seconds S] [--busy N] [--keys-values Float32|BFloat16|Int8]
               true-size DIR [--format AsStored|Float32|BFloat16|Int8|Int4] [--threads N] [--frames N] [--prompt CHARACTERS]
         """;
 
@@ -34,18 +34,18 @@ internal static class TrueSize
         string? folder = args.IsEmpty || args[0].StartsWith('-') ? null : args[0];
         var format = Enum.Parse<WeightFormat>(CommandLine.Value(args, "--format", folder is null ? nameof(WeightFormat.Int4) : nameof(WeightFormat.AsStored)));
         if (folder is null)
-            RunInMemory(format, Numbers(args, "--threads", $"1,{Environment.ProcessorCount}"), Numbers(args, "--contexts", "256,2048"),
+            RunInMemory(format, Enum.Parse<KeyValueFormat>(CommandLine.Value(args, "--keys-values", nameof(KeyValueFormat.BFloat16))), Numbers(args, "--threads", $"1,{Environment.ProcessorCount}"), Numbers(args, "--contexts", "256,2048"),
                 Numbers(args, "--rows", "1,4"), Numbers(args, "--prefill", "512"), Number(args, "--rounds", "3"), Number(args, "--seconds", "2"), Number(args, "--busy", "0"));
         else
             RunFolder(folder, format, Number(args, "--threads", "0"), Number(args, "--frames", "50"), Number(args, "--prompt", "400"));
         return 0;
     }
 
-    private static void RunInMemory(WeightFormat format, int[] threads, int[] contexts, int[] rows, int[] prompts, int rounds, int seconds, int busy)
+    private static void RunInMemory(WeightFormat format, KeyValueFormat keyValueFormat, int[] threads, int[] contexts, int[] rows, int[] prompts, int rounds, int seconds, int busy)
     {
         PrintMachine();
         var clock = Stopwatch.StartNew();
-        using var model = new TrueSizeModel(format);
+        using var model = new TrueSizeModel(format, keyValueFormat);
         using var probe = new TrueSizeProbe();
         Line("weights", $"{format}, {model.Bytes / 1e9:0.00} GB, {model.AudioStepBytes / 1e9:0.000} GB of them for an audio step, made in {clock.Elapsed.TotalSeconds:0.0} s");
         TrueSizeSteps[] lanes = [.. threads.Distinct().Select(t => new TrueSizeSteps(model, t))];

@@ -15,7 +15,7 @@ internal sealed class TrueSizeModel : IDisposable
 {
     private readonly RandomWeightDevice _device = new();
 
-    public TrueSizeModel(WeightFormat format)
+    public TrueSizeModel(WeightFormat format, KeyValueFormat keyValueFormat)
     {
         string folder = Directory.CreateTempSubdirectory("true-size").FullName;
         try
@@ -28,7 +28,7 @@ internal sealed class TrueSizeModel : IDisposable
             Directory.Delete(folder, recursive: true);
         }
         using var checkpoint = new ShapesOnly(LanguageModelSizes.Published.Tensors(CheckpointLayout.Legacy));
-        Model = HiggsAudioModel.Load(checkpoint, Config, _device, format);
+        Model = HiggsAudioModel.Load(checkpoint, Config, _device, new QuantizationPlan(format), keyValueFormat: keyValueFormat);
     }
 
     public HiggsAudioConfig Config { get; }
