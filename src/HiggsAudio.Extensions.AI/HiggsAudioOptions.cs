@@ -32,6 +32,9 @@ public sealed class HiggsAudioOptions
     /// <summary>See <see cref="EngineOptions.Adapters"/>: folders or repositories, and how much of each is wanted (1 as it was trained).</summary>
     public IDictionary<string, float> Adapters { get; } = new Dictionary<string, float>(StringComparer.Ordinal);
 
+    /// <summary>See <see cref="EngineOptions.KeyValueFormat"/>.</summary>
+    public KeyValueFormat KeyValueFormat { get; set; } = new EngineOptions().KeyValueFormat;
+
     /// <summary>See <see cref="EngineOptions.Threads"/>.</summary>
     public int Threads { get; set; }
 
@@ -107,6 +110,7 @@ public sealed class HiggsAudioOptions
             Threads = Threads,
             WeightFormat = WeightFormat,
             WeightFormatOverrides = WeightFormatOverrides.Count == 0 ? null : new Dictionary<string, WeightFormat>(WeightFormatOverrides, StringComparer.Ordinal),
+            KeyValueFormat = KeyValueFormat,
             TokenizerFolder = TokenizerFolder,
             Adapters = [.. Adapters.Select(adapter => new AdapterOptions(adapter.Key, adapter.Value))],
             MaxContextLength = MaxContextLength,
