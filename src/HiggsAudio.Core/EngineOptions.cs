@@ -85,11 +85,8 @@ public sealed record EngineOptions
         }
     }
 
-    private static void Require(bool satisfied, string name, string expected, object found)
-    {
-        if (!satisfied)
-            throw new ArgumentException(FormattableString.Invariant($"{nameof(EngineOptions)}.{name} must be {expected}, found {found}"), name);
-    }
+    private static void Require(bool satisfied, string name, string expected, object? found) =>
+        OptionRange.Require(satisfied, nameof(EngineOptions), name, expected, found);
 }
 
 /// <summary>A LoRA adapter in PEFT's format, and how much of it is wanted.</summary>

@@ -87,9 +87,6 @@ public sealed record GenerationOptions
             Require(!string.IsNullOrEmpty(stop), nameof(StopStrings), "without empty strings", "one");
     }
 
-    private static void Require(bool satisfied, string name, string expected, object? found)
-    {
-        if (!satisfied)
-            throw new ArgumentException(FormattableString.Invariant($"{nameof(GenerationOptions)}.{name} must be {expected}, found {found}"), name);
-    }
+    private static void Require(bool satisfied, string name, string expected, object? found) =>
+        OptionRange.Require(satisfied, nameof(GenerationOptions), name, expected, found);
 }

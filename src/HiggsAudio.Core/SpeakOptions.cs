@@ -92,9 +92,6 @@ public sealed record SpeakOptions
         Require(!SeparateSpeakers || oneTurn, nameof(SeparateSpeakers), "false unless chunks are sentences or turns of one speaker", SeparateSpeakers);
     }
 
-    private static void Require(bool satisfied, string name, string expected, object? found)
-    {
-        if (!satisfied)
-            throw new ArgumentException(FormattableString.Invariant($"{nameof(SpeakOptions)}.{name} must be {expected}, found {found}"), name);
-    }
+    private static void Require(bool satisfied, string name, string expected, object? found) =>
+        OptionRange.Require(satisfied, nameof(SpeakOptions), name, expected, found);
 }

@@ -34,9 +34,6 @@ public sealed record SpeechGuards
         Require(SilenceLevel is >= -200 and < 0, nameof(SilenceLevel), "between -200 and 0 dB", SilenceLevel);
     }
 
-    private static void Require(bool satisfied, string name, string expected, object? found)
-    {
-        if (!satisfied)
-            throw new ArgumentException(FormattableString.Invariant($"{nameof(SpeechGuards)}.{name} must be {expected}, found {found}"), name);
-    }
+    private static void Require(bool satisfied, string name, string expected, object? found) =>
+        OptionRange.Require(satisfied, nameof(SpeechGuards), name, expected, found);
 }
