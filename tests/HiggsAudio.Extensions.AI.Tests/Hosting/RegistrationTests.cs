@@ -16,7 +16,7 @@ internal sealed class RegistrationTests
         IConfiguration section = Configuration("""
             {
               "Model": "models/lm", "Codec": "models/codec", "ModelId": "mine", "TokenizerFolder": "models/text",
-              "WeightFormat": "Int4", "WeightFormatOverrides": { "text_lm_head": "BFloat16" },
+              "WeightFormat": "Int4", "KeyValueFormat": "Int8", "WeightFormatOverrides": { "text_lm_head": "BFloat16" },
               "Adapters": { "me/voice": 0.5 }, "Threads": 3, "MaxContextLength": 1000,
               "KvCacheBytes": 5000000000, "PrefixCacheBytes": 7, "WhenFull": "Fail", "MaxConcurrentRequests": 4, "PrefillChunk": 64,
               "MaxQueuedRequests": 9, "Loading": "InBackground", "VoicesFolder": ".", "VoiceDescriptions": { "calm": "He speaks slowly." },
@@ -33,6 +33,7 @@ internal sealed class RegistrationTests
             {
                 TokenizerFolder = "models/text",
                 WeightFormat = WeightFormat.Int4,
+                KeyValueFormat = KeyValueFormat.Int8,
                 Threads = 3,
                 MaxContextLength = 1000,
                 KvCacheBytes = 5_000_000_000,
