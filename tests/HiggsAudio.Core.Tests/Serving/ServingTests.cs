@@ -1,3 +1,4 @@
+using HiggsAudio.Compute;
 using HiggsAudio.Testing;
 using NUnit.Framework;
 
@@ -123,7 +124,7 @@ internal sealed class ServingTests
     public async Task Requests_wait_for_room_in_order_of_arrival()
     {
         // Room for one request of this size at a time.
-        using HiggsAudioServeEngine narrow = NanoVoice.Load(new EngineOptions { MaxConcurrentRequests = 1, Threads = 1 });
+        using HiggsAudioServeEngine narrow = NanoVoice.Load(new EngineOptions { MaxConcurrentRequests = 1, Threads = 1, KeyValueFormat = KeyValueFormat.Float32 });
         HiggsAudioResponse[] answers = await Task.WhenAll(Texts[..4].Select(text => narrow.GenerateAsync(NanoVoice.Say(text), Greedy)));
         Assert.That(answers.Select(a => a.AudioCodes), Is.EqualTo(Texts[..4].Select(text => Engine.Generate(NanoVoice.Say(text), Greedy).AudioCodes)));
     }
