@@ -51,7 +51,7 @@ static (string Model, string? Folder, EngineOptions Options) Parse(string[] args
         switch (args[i])
         {
             case "--format": options = options with { WeightFormat = Format(value) }; i++; break;
-            case "--threads": options = options with { Threads = int.Parse(value, CultureInfo.InvariantCulture) }; i++; break;
+            case "--threads" when int.TryParse(value, CultureInfo.InvariantCulture, out int threads): options = options with { Threads = threads }; i++; break;
             case "--keep" when value.Split('=') is { Length: 2 } pair: overrides[pair[0]] = Format(pair[1]); i++; break;
             case var path when !path.StartsWith("--", StringComparison.Ordinal): paths.Add(path); break;
             default: throw new ArgumentException($"{args[i]}? Usage: MODEL OUT [--format int8|int4] [--keep NAME=FORMAT]... [--threads N]");
