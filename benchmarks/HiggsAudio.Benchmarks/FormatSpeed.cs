@@ -23,17 +23,10 @@ internal static class FormatSpeed
         };
         Print("started", $"{(DateTime.Now - Process.GetCurrentProcess().StartTime).TotalSeconds:0.00} s after the process");
         var clock = Stopwatch.StartNew();
-        string stage = "";
-        double stageStart = 0;
-        using var engine = HiggsAudioServeEngine.Load(model, Path.Combine(folder, "codec"), options, new Stages(p =>
-        {
-            if (p.Stage == stage)
-                return;
-            if (stage.Length > 0)
-                Print($"  {stage}", $"{clock.Elapsed.TotalSeconds - stageStart:0.00} s");
-            (stage, stageStart) = (p.Stage, clock.Elapsed.TotalSeconds);
-        }));
-        Print($"  {stage}", $"{clock.Elapsed.TotalSeconds - stageStart:0.00} s");
+        var ends = new Dictionary<string, double>();
+        using var engine = HiggsAudioServeEngine.Load(model, Path.Combine(folder, "codec"), options, new Stages(p => ends[p.Stage] = clock.Elapsed.TotalSeconds));
+        foreach ((string stage, double seconds) in ends)
+            Print($"  {stage}", $"until {seconds:0.00} s");
         Print("load", $"{clock.Elapsed.TotalSeconds:0.00} s");
         Print("memory after loading", Memory());
         var one = new ChatMLSample(new Message("user", "a"));

@@ -10,6 +10,8 @@ switch (args.FirstOrDefault())
         return TrueSize.Run(args.AsSpan(1));
     case "formats" when args.Length > 1:
         return FormatSpeed.Run(args.AsSpan(1));
+    case "start" when args.Length > 2:
+        return await StartSpeed.RunAsync(args);
     case TrueSize.Spin:
         return TrueSize.RunSpin();
     case "drift":
@@ -26,6 +28,7 @@ switch (args.FirstOrDefault())
               {MakeCheckpoint.Usage}
               {TrueSize.Usage}
               {FormatSpeed.Usage}
+              {StartSpeed.Usage}
               {Drift.Usage}
               {ServingSpeed.Usage}
               {Soak.Usage}

@@ -20,7 +20,7 @@ internal sealed record Arguments
           --system TEXT           the system message
           --model FOLDER          the language model, with
           --codec FOLDER          its codec; without both the nano voice, which is part of the repository
-          --format FORMAT         AsStored, BFloat16, Int8 or Int4
+          --format FORMAT         float32, bfloat16, int8 or int4; as stored if not given
           --text                  lets the model choose between text and speech, rather than to have it speak
           --max-tokens N          steps of an answer at most (750: 30 seconds)
           --temperature T         (0.7)
@@ -88,7 +88,7 @@ internal sealed record Arguments
             case "--system": System = value; return true;
             case "--model": Model = value; return true;
             case "--codec": Codec = value; return true;
-            case "--format" when Enum.TryParse(value, ignoreCase: true, out WeightFormat format): Format = format; return true;
+            case "--format" when WeightFormatText.TryParse(value, out WeightFormat format): Format = format; return true;
             case "--max-tokens" when int.TryParse(value, culture, out int tokens): MaxTokens = tokens; return true;
             case "--temperature" when float.TryParse(value, culture, out float temperature): Temperature = temperature; return true;
             case "--seed" when long.TryParse(value, culture, out long seed): Seed = seed; return true;

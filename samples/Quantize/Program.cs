@@ -4,12 +4,17 @@ using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
 
 // Quantizes a language model to a folder that loads at once, and says what that costs in precision, tensor by tensor:
-//   dotnet run -c Release --project samples/Quantize -- MODEL OUT [--format int8|int4] [--keep NAME=FORMAT]... [--threads N]
-// OUT may be "-" to report only. --keep makes an exception, such as --keep layers.0=int8 or --keep layers.27.mlp.down_proj=bfloat16.
+//   dotnet run -c Release --project samples/Quantize -- MODEL OUT [--format int8|int4] [--keep NAME=FORMAT]...
+//     [--codec CODEC] [--codec-format float32|bfloat16] [--threads N]
+// OUT may be "-" to report only. --keep makes an exception, such as --keep layers.0=int8 or --keep layers.27.mlp.down_proj=bfloat16. With --codec, the
+// codec is written to OUT/codec as the kernels want it.
+const string Usage = "Usage: MODEL OUT [--format int8|int4] [--keep NAME=FORMAT]... [--codec CODEC] [--codec-format float32|bfloat16] [--threads N]";
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 try
 {
-    (string model, string? folder, EngineOptions options) = Parse(args);
+    (string model, string? folder, EngineOptions options, string? codecFolder, AudioCodecOptions codecOptions) = Parse(args);
+    // First, so that a wrong folder is told before anything is done.
+    using AudioCodec? codec = codecFolder is null ? null : AudioCodec.Load(codecFolder, codecOptions with { Threads = options.Threads });
     var tensors = new List<QuantizedTensor>();
     using var end = new CancellationTokenSource();
     Console.CancelKeyPress += (_, e) =>
@@ -18,6 +23,8 @@ try
         end.Cancel();
     };
     ModelQuantizer.Quantize(model, folder, options, tensors.Add, new Bar(), end.Token);
+    if (folder is not null)
+        codec?.SavePacked(Path.Combine(folder, "codec"), null, end.Token);
     Print(tensors);
     return 0;
 }
@@ -40,8 +47,10 @@ static void Print(List<QuantizedTensor> tensors)
     }
 }
 
-static (string Model, string? Folder, EngineOptions Options) Parse(string[] args)
+static (string Model, string? Folder, EngineOptions Options, string? Codec, AudioCodecOptions CodecOptions) Parse(string[] args)
 {
+    string? codec = null;
+    var codecOptions = new AudioCodecOptions();
     var paths = new List<string>();
     var overrides = new Dictionary<string, WeightFormat>();
     var options = new EngineOptions { WeightFormat = WeightFormat.Int4 };
@@ -52,19 +61,21 @@ static (string Model, string? Folder, EngineOptions Options) Parse(string[] args
         {
             case "--format": options = options with { WeightFormat = Format(value) }; i++; break;
             case "--threads" when int.TryParse(value, CultureInfo.InvariantCulture, out int threads): options = options with { Threads = threads }; i++; break;
+            case "--codec": codec = value; i++; break;
+            case "--codec-format": codecOptions = codecOptions with { WeightFormat = Format(value) }; i++; break;
             case "--keep" when value.Split('=') is { Length: 2 } pair: overrides[pair[0]] = Format(pair[1]); i++; break;
             case var path when !path.StartsWith("--", StringComparison.Ordinal): paths.Add(path); break;
-            default: throw new ArgumentException($"{args[i]}? Usage: MODEL OUT [--format int8|int4] [--keep NAME=FORMAT]... [--threads N]");
+            default: throw new ArgumentException($"{args[i]}? {Usage}");
         }
     }
     if (paths.Count != 2)
-        throw new ArgumentException("Usage: MODEL OUT [--format int8|int4] [--keep NAME=FORMAT]... [--threads N]");
-    return (paths[0], paths[1] == "-" ? null : paths[1], options with { WeightFormatOverrides = overrides });
+        throw new ArgumentException(Usage);
+    return (paths[0], paths[1] == "-" ? null : paths[1], options with { WeightFormatOverrides = overrides }, codec, codecOptions);
 }
 
-static WeightFormat Format(string name) => Enum.TryParse(name, ignoreCase: true, out WeightFormat format) && Enum.IsDefined(format)
+static WeightFormat Format(string name) => WeightFormatText.TryParse(name, out WeightFormat format)
     ? format
-    : throw new ArgumentException($"'{name}' is no format; there are {string.Join(", ", Enum.GetNames<WeightFormat>())}.");
+    : throw new ArgumentException($"'{name}' is no format; there are {WeightFormatText.Words}.");
 
 internal sealed class Bar : IProgress<LoadProgress>
 {

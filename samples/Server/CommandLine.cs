@@ -9,7 +9,7 @@ internal static class CommandLine
           dotnet run -c Release --project samples/Server
 
           --model DIR --codec DIR   the published weights; without them the nano voice speaks, which is part of the repository
-          --format F                how weights are kept: BFloat16, Float32, Int8 or Int4 (less memory, faster); as stored if not given
+          --format F                how weights are kept: float32, bfloat16, int8 or int4 (less memory, faster); as stored if not given
           --threads N               all cores if not given
           --voices DIR              a folder of voices; uploads are stored there
           --model-name NAME         the name under which the model is served

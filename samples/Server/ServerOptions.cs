@@ -21,8 +21,11 @@ internal sealed class ServerOptions
     public string[] ModelAliases { get; set; } =
         ["higgs-audio-v2-generation-3B-base", "bosonai/higgs-audio-v2-generation-3B-base", "tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-audio-preview", "gpt-audio"];
 
+    /// <summary>How weights are kept, a word of <see cref="WeightFormatText"/>; null as they are stored.</summary>
+    public string? Format { get; set; }
+
     /// <summary>How weights are kept.</summary>
-    public WeightFormat Format { get; set; } = WeightFormat.AsStored;
+    public WeightFormat WeightFormat => WeightFormatText.TryParse(Format, out WeightFormat format) ? format : WeightFormat.AsStored;
 
     /// <summary>Threads that compute; 0 for all cores.</summary>
     public int Threads { get; set; }
@@ -112,8 +115,8 @@ internal sealed class ServerOptionsValidator : IValidateOptions<ServerOptions>
             problems.Add($"Codec '{options.Codec}' is no folder.");
         if (options.ApiKeys.Any(string.IsNullOrWhiteSpace))
             problems.Add("ApiKeys: a key is empty.");
-        if (!Enum.IsDefined(options.Format))
-            problems.Add($"Format must be one of {string.Join(", ", Enum.GetNames<WeightFormat>())}.");
+        if (options.Format is not null && !WeightFormatText.TryParse(options.Format, out _))
+            problems.Add($"Format '{options.Format}' is none of {WeightFormatText.Words}.");
         foreach (string origin in options.CorsOrigins)
             if (!Uri.TryCreate(origin, UriKind.Absolute, out Uri? uri) || uri.GetLeftPart(UriPartial.Authority) != origin)
                 problems.Add($"CorsOrigins: '{origin}' is no origin such as https://example.org.");

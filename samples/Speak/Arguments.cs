@@ -27,7 +27,7 @@ internal sealed class Arguments
           --top-p P  --top-k K    limit the draws
           --max-new-tokens N      most steps, 25 a second
           --threads N             all cores if not given
-          --format F              how weights are kept: bf16, f32, int8 or int4 (less memory, faster); as stored if not given
+          --format F              how weights are kept: float32, bfloat16, int8 or int4 (less memory, faster); as stored if not given
         """;
 
     public string Text { get; private set; } = "The sun rises in the east and sets in the west.";
@@ -151,16 +151,9 @@ internal sealed class Arguments
 
     private bool SetFormat(string value)
     {
-        WeightFormat? format = value switch
-        {
-            "bf16" => WeightFormat.BFloat16,
-            "f32" => WeightFormat.Float32,
-            "int8" => WeightFormat.Int8,
-            "int4" => WeightFormat.Int4,
-            _ => null,
-        };
-        Format = format ?? Format;
-        return format is not null;
+        bool known = WeightFormatText.TryParse(value, out WeightFormat format);
+        Format = known ? format : Format;
+        return known;
     }
 
     private bool SetNumber(string name, string value)

@@ -5,9 +5,9 @@ namespace HiggsAudio;
 public sealed partial class HiggsAudioServeEngine
 {
     /// <summary>
-    /// Writes the language model as it is kept in memory, quantized, with its configuration and tokenizer: a folder that
-    /// <see cref="Load(string, string, EngineOptions?, IProgress{LoadProgress}?, CancellationToken)"/> maps without converting or copying anything. The
-    /// formats are those that this engine was loaded with (<see cref="EngineOptions.WeightFormat"/> and its exceptions); load the folder with
+    /// Writes the language model as it is kept in memory, quantized, with its configuration and tokenizer, and below it, in the folder <c>codec</c>, the
+    /// codec (<see cref="AudioCodec.SavePacked"/>): folders that <see cref="Load(string, string, EngineOptions?, IProgress{LoadProgress}?, CancellationToken)"/>
+    /// maps without converting or copying anything. The formats are those that this engine was loaded with (<see cref="EngineOptions.WeightFormat"/> and its exceptions); load the folder with
     /// <see cref="Compute.WeightFormat.AsStored"/>. The folder appears when it is complete. Only this version's layout is read later; keep the original.
     /// </summary>
     /// <param name="folder">The folder to make; it may exist if it is empty.</param>
@@ -20,7 +20,7 @@ public sealed partial class HiggsAudioServeEngine
     public void SaveQuantized(string folder, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        PackedModel.Save(folder, _model, _checkpoint, _modelFolder, _options.TokenizerFolder ?? _modelFolder, progress, cancellationToken);
+        PackedModel.Save(folder, _model, _checkpoint, _modelFolder, _options.TokenizerFolder ?? _modelFolder, Codec, progress, cancellationToken);
     }
 
     /// <summary>As <see cref="SaveQuantized"/>, on another thread.</summary>

@@ -1,6 +1,5 @@
 using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
-using HiggsAudio.Compute.Cpu;
 using HiggsAudio.Model;
 using HiggsAudio.Prompts;
 using HiggsAudio.Serving;
@@ -67,7 +66,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     /// <summary>Bytes of scratch memory of all lanes together: the scheduler's and the codec's.</summary>
     internal long NativeScratchBytes => _device.ScratchBytes;
 
-    /// <summary>Loads an engine from folders, or from repositories of the Hub. The model's file is memory-mapped, so that this takes little time and memory.</summary>
+    /// <summary>Loads an engine from folders, or from repositories of the Hub. The files are memory-mapped, so that this takes little time and memory.</summary>
     /// <param name="model">
     /// The language model, either layout, with its tokenizer.json: a folder, else a repository of the Hub, <c>organisation/name</c> or
     /// <c>organisation/name@revision</c> (such as <see cref="HuggingFaceHub.ModelRepository"/>), downloaded unless it is in the cache.
@@ -99,40 +98,14 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
         return await Task.Run(() => Load(folders, options, progress, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
-    // What was loaded is let go again if a later part fails.
     private static HiggsAudioServeEngine Load(ModelFolders folders, EngineOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
-        AudioCodec? codec = null;
-        Checkpoint? checkpoint = null;
-        var device = new CpuDevice(options.Threads);
-        try
-        {
-            Report("tokenizer", 0);
-            TextTokenizer tokenizer = TextTokenizer.Load(options.TokenizerFolder ?? folders.Model);
-            Report("codec", 0);
-            codec = AudioCodec.Load(folders.Codec, device, new AudioCodecOptions(), new StageProgress(part => Report("codec", part)), cancellationToken);
-            Report("model", 0);
-            HiggsAudioConfig config = HiggsAudioConfig.Load(folders.Model);
-            checkpoint = folders.OpenModel();
-            HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, new QuantizationPlan(options.WeightFormat, options.WeightFormatOverrides),
-                options.KeyValueFormat, part => Report("model", part));
-            CheckThatTheyBelongTogether(model.Config, codec, folders.Model, folders.Codec);
-            Report("model", 1);
-            return new HiggsAudioServeEngine(device, checkpoint, model, codec, tokenizer, options, folders.Model);
-        }
-        catch
-        {
-            codec?.Dispose();
-            device.Dispose();
-            checkpoint?.Dispose();
-            throw;
-        }
-
-        void Report(string stage, double part)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            progress?.Report(new LoadProgress(stage, part));
-        }
+        using var parts = new EngineParts(folders, options, progress, cancellationToken);
+        parts.Load();
+        CheckThatTheyBelongTogether(parts.Model.Config, parts.Codec, folders.Model, folders.Codec);
+        var engine = new HiggsAudioServeEngine(parts.Device, parts.Checkpoint, parts.Model, parts.Codec, parts.Tokenizer, options, folders.Model);
+        parts.HandOver();
+        return engine;
     }
 
     private static void CheckThatTheyBelongTogether(HiggsAudioConfig config, AudioCodec codec, string modelFolder, string codecFolder)
@@ -159,14 +132,12 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
         _device.Dispose();
         _checkpoint.Dispose();
     }
-
-    private sealed class StageProgress(Action<double> report) : IProgress<double>
-    {
-        public void Report(double value) => report(value);
-    }
 }
 
-/// <summary>How far the loading of an engine is.</summary>
+/// <summary>
+/// How far the loading of an engine is. Tokenizer, codec and model are loaded side by side: their reports alternate, but there is never more than one at a
+/// time.
+/// </summary>
 /// <param name="Stage">
 /// <c>tokenizer</c>, <c>codec</c> or <c>model</c>; before them <c>unpacking</c> where the checkpoint is embedded, and <c>downloading model</c>,
 /// <c>downloading codec</c>, <c>downloading adapter</c> where it comes from the Hub.

@@ -16,7 +16,7 @@ public sealed record QuantizedTensor(string Name, WeightFormat Format, int Rows,
 /// <summary>Quantizes the language model from folder to folder, without an engine and without the codec.</summary>
 public static class ModelQuantizer
 {
-    /// <summary>Quantizes a model, reports the error of every tensor, and writes what <see cref="HiggsAudioServeEngine.SaveQuantized"/> does.</summary>
+    /// <summary>Quantizes a model, reports the error of every tensor, and writes what <see cref="HiggsAudioServeEngine.SaveQuantized"/> does, without the codec.</summary>
     /// <param name="modelFolder">The language model, either layout, with its tokenizer.json.</param>
     /// <param name="folder">The folder to make; it may exist if it is empty. Null to report only.</param>
     /// <param name="options">The formats (<see cref="EngineOptions.WeightFormat"/>, <see cref="EngineOptions.WeightFormatOverrides"/>), threads and tokenizer.</param>
@@ -40,7 +40,7 @@ public static class ModelQuantizer
         if (report is not null)
             ReportAll(checkpoint, model, report, part => Report("report", part));
         if (folder is not null)
-            PackedModel.Save(folder, model, checkpoint, modelFolder, options.TokenizerFolder ?? modelFolder, new Part(part => Report("saving", part)), cancellationToken);
+            PackedModel.Save(folder, model, checkpoint, modelFolder, options.TokenizerFolder ?? modelFolder, null, new Part(part => Report("saving", part)), cancellationToken);
 
         void Report(string stage, double part)
         {

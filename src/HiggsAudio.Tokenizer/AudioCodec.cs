@@ -7,26 +7,29 @@ namespace HiggsAudio;
 /// <summary>
 /// The Higgs Audio v2 codec: waveforms to codes and back. It equals the reference's HiggsAudioTokenizer (boson_multimodal,
 /// higgs_audio_tokenizer.py), but accepts clips shorter than a frame. Thread-safe: callers work side by side, each with its own
-/// scratch memory; a single call uses several threads, too.
+/// scratch memory; a single call uses several threads, too. What only encoding needs, most of the weights, is checked while loading but read by
+/// the first <see cref="Encode"/>.
 /// </summary>
 /// <remarks>
 /// Memory beside the weights, for the published codec: encoding holds about 10 MB per second of the clip, as the semantic model hears all
 /// of it at once; decoding about 20 MB, whatever the length. Per concurrent caller; of it at most 0.27 GB are kept for later calls.
 /// </remarks>
-public sealed class AudioCodec : IDisposable
+public sealed partial class AudioCodec : IDisposable
 {
     // Large enough that the context at both ends costs little, small enough for the caches: larger ones are no faster.
     private const int WindowFrames = 48;
 
     private readonly AudioCodecConfig _config;
     private readonly CodecNetwork _network;
+    private readonly WeightReader _weights;
     private readonly Checkpoint _checkpoint;
     private readonly Device? _ownDevice;
     private readonly LanePool _lanes;
 
-    private AudioCodec(AudioCodecConfig config, CodecNetwork network, Checkpoint checkpoint, Device device, bool ownsDevice)
+    private AudioCodec(string folder, AudioCodecConfig config, CodecNetwork network, WeightReader weights, Checkpoint checkpoint, bool ownsDevice)
     {
-        (_config, _network, _checkpoint, _ownDevice) = (config, network, checkpoint, ownsDevice ? device : null);
+        Device device = weights.Device;
+        (_folder, _config, _network, _weights, _checkpoint, _ownDevice) = (folder, config, network, weights, checkpoint, ownsDevice ? device : null);
         _lanes = new LanePool(device);
     }
 
@@ -57,7 +60,7 @@ public sealed class AudioCodec : IDisposable
     /// <summary>Loads a codec on the CPU.</summary>
     /// <param name="folder">
     /// A folder with config.json and model.safetensors or model.pth: bosonai/higgs-audio-v2-tokenizer, in its first layout or in the
-    /// later one of the transformers library.
+    /// later one of the transformers library; or what <see cref="SavePacked"/> wrote, which is mapped as it is.
     /// </param>
     /// <param name="options">How to load it.</param>
     /// <param name="progress">Told the part that is done, from 0 to 1.</param>
@@ -96,20 +99,17 @@ public sealed class AudioCodec : IDisposable
         Checkpoint checkpoint = Checkpoint.Open(folder);
         try
         {
-            void Progress(double part)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                progress?.Report(part);
-            }
-
-            Progress(0);
+            cancellationToken.ThrowIfCancellationRequested();
+            progress?.Report(0);
             var tensors = new CodecTensors(checkpoint, config, options.DecodeOnly);
             Func<string, string?> names = options.DecodeOnly ? CodecTensorNames.CanonicalForDecoding : CodecTensorNames.Canonical;
-            var reader = new WeightReader(checkpoint, device, names, Packed(options.WeightFormat, checkpoint));
-            var network = new CodecNetwork(reader, config, tensors, Progress);
+            var stage = new Stage(checkpoint, progress, cancellationToken);
+            WeightFormat format = Packed(options.WeightFormat, checkpoint);
+            var reader = new WeightReader(checkpoint, device, names, _ => format, stage.Report);
+            var network = new CodecNetwork(reader, config, tensors);
             reader.Complete();
-            Progress(1);
-            return new AudioCodec(config, network, checkpoint, device, ownsDevice);
+            stage.End();
+            return new AudioCodec(folder, config, network, reader, checkpoint, ownsDevice);
         }
         catch
         {
@@ -120,11 +120,12 @@ public sealed class AudioCodec : IDisposable
 
     // Files of 32-bit floats are laid out for speed, with the same numbers, rather than multiplied where they are mapped.
     private static WeightFormat Packed(WeightFormat format, Checkpoint checkpoint) =>
-        format == WeightFormat.AsStored && checkpoint.Tensors.Values.Any(tensor => tensor.Type == TensorType.Float32) ? WeightFormat.Float32 : format;
+        format == WeightFormat.AsStored && checkpoint is not PackedCheckpoint && checkpoint.Tensors.Values.Any(tensor => tensor.Type == TensorType.Float32) ? WeightFormat.Float32 : format;
 
     /// <summary>
     /// Encodes sound: the rate is changed to the codec's with <see cref="Resampler.HighQuality"/>, and what is too short for a frame is
-    /// padded with silence. The whole clip is heard at once, so parts of a clip do not give parts of its codes.
+    /// padded with silence. The whole clip is heard at once, so parts of a clip do not give parts of its codes. The first call reads the encoder's
+    /// weights, see <see cref="PrepareToEncode"/>.
     /// </summary>
     /// <param name="waveform">At least one sample.</param>
     /// <param name="cancellationToken">Ends the work between steps.</param>
@@ -152,8 +153,7 @@ public sealed class AudioCodec : IDisposable
     /// <summary>Encodes samples at the codec's rate on a given lane.</summary>
     internal AudioCodes EncodeMono(Backend ops, ReadOnlySpan<float> samples, CancellationToken cancellationToken = default)
     {
-        if (!CanEncode)
-            throw new InvalidOperationException("This codec was loaded to decode only (AudioCodecOptions.DecodeOnly): it cannot encode.");
+        CheckThatItEncodes();
         CheckSamples(samples);
         int length = _network.PaddedLength(samples.Length);
         if (length != samples.Length)

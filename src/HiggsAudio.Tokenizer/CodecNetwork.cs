@@ -8,7 +8,8 @@ namespace HiggsAudio;
 
 /// <summary>
 /// The codec's network (X-Codec, arXiv:2408.17175; higgs_audio_tokenizer.py): an acoustic and a semantic encoder side by side, one
-/// quantizer for both, an acoustic decoder. Stateless and immutable; a lane and samples or codes are its arguments.
+/// quantizer for both, an acoustic decoder. Stateless and immutable; a lane and samples or codes are its arguments. The encoders' tensors are checked
+/// at once, but read when something is encoded for the first time: most programs only decode.
 /// </summary>
 internal sealed class CodecNetwork
 {
@@ -17,13 +18,14 @@ internal sealed class CodecNetwork
 
     private readonly AudioCodecConfig _config;
     private readonly Resampler _semanticResampler;
-    private readonly Encoders? _encoders;
+    private readonly Encoders? _sizes;
+    private readonly Lazy<Encoders> _encoders;
     private readonly Weight _post;
     private readonly Weight _postBias;
     private readonly ResidualVectorQuantizer _quantizer;
     private readonly AcousticDecoder _decoder;
 
-    public CodecNetwork(WeightReader reader, AudioCodecConfig config, CodecTensors tensors, Action<double> progress)
+    public CodecNetwork(WeightReader reader, AudioCodecConfig config, CodecTensors tensors)
     {
         (_config, Quantizer) = (config, tensors.Quantizer);
         _semanticResampler = Resampler.SincHann(config.SampleRate, config.SemanticSampleRate);
@@ -31,12 +33,18 @@ internal sealed class CodecNetwork
         _post = reader.Linear("fc2", tensors.Decoder.Latent, tensors.Quantizer.Width);
         _postBias = reader.Vector("fc2.bias", tensors.Decoder.Latent);
         _decoder = new AcousticDecoder(reader.Scope("acoustic_decoder"), tensors.Decoder, config.UpsamplingRatios);
-        if (tensors.Encoder is not null)
-            _encoders = new Encoders(reader, config, tensors, progress);
+        _sizes = tensors.Encoder is null ? null : new Encoders(reader.ShapesOnly(), config, tensors);
+        _encoders = new Lazy<Encoders>(() => new Encoders(reader, config, tensors));
     }
 
     /// <summary>Whether it can encode.</summary>
-    public bool CanEncode => _encoders is not null;
+    public bool CanEncode => _sizes is not null;
+
+    /// <summary>Whether the encoders' weights were read.</summary>
+    public bool HasReadEncoders => _encoders.IsValueCreated;
+
+    /// <summary>Reads the encoders' weights if that was not done. A failure is kept: it would only be repeated.</summary>
+    public void ReadEncoders() => _ = _encoders.Value;
 
     /// <summary>The codebooks.</summary>
     public QuantizerSizes Quantizer { get; }
@@ -45,7 +53,7 @@ internal sealed class CodecNetwork
     public int DecoderReachFrames => _decoder.ReachFrames;
 
     /// <summary>The longest clip that can be encoded, in samples: its largest activation is the semantic model's first.</summary>
-    public long MostSamples => (long)_encoders!.Hubert.MostSamples * _config.SampleRate / _config.SemanticSampleRate;
+    public long MostSamples => (long)_sizes!.Hubert.MostSamples * _config.SampleRate / _config.SemanticSampleRate;
 
     /// <summary>Samples that are padded to, if fewer are too few for a single frame; else the number itself.</summary>
     public int PaddedLength(int samples)
@@ -61,13 +69,13 @@ internal sealed class CodecNetwork
     {
         int factor = _config.SemanticDownsampleFactor;
         int semanticSamples = _semanticResampler.OutputLength(samples);
-        int hidden = _encoders!.Hubert.Frames(semanticSamples + 2 * SemanticPadding);
+        int hidden = _sizes!.Hubert.Frames(semanticSamples + 2 * SemanticPadding);
         int semantic = factor <= 1 ? hidden : _config.AveragesSemanticFrames ? hidden / factor : (hidden + factor - 1) / factor;
-        int acoustic = _encoders.Acoustic.Frames(samples), padding = 0;
+        int acoustic = _sizes.Acoustic.Frames(samples), padding = 0;
         if (acoustic > 0 && acoustic != semantic)
         {
             padding = SemanticPadding * factor;
-            acoustic = _encoders.Acoustic.Frames(samples + 2 * padding);
+            acoustic = _sizes.Acoustic.Frames(samples + 2 * padding);
         }
         return new EncodingPlan(semantic, acoustic, padding);
     }
@@ -80,19 +88,20 @@ internal sealed class CodecNetwork
     {
         using var scope = ops.Scratch();
         EncodingPlan plan = Plan(samples.Length);
-        (int acousticWidth, int semanticWidth) = (_encoders!.AcousticWidth, _encoders.SemanticWidth);
+        Encoders encoders = _encoders.Value;
+        (int acousticWidth, int semanticWidth) = (encoders.AcousticWidth, encoders.SemanticWidth);
         Matrix merged = ops.Empty(Math.Max(plan.SemanticFrames, plan.AcousticFrames), acousticWidth + semanticWidth);
         Matrix acoustic = merged[..plan.AcousticFrames].Slice(0, acousticWidth);
         Matrix semantic = merged[..plan.SemanticFrames].Slice(acousticWidth, semanticWidth);
 
-        EncodeSemantic(ops, samples, semantic, cancellationToken);
+        EncodeSemantic(ops, encoders, samples, semantic, cancellationToken);
         ops.Observe("e_semantic", 0, semantic);
-        EncodeAcoustic(ops, samples, plan.AcousticPadding, acoustic, cancellationToken);
+        EncodeAcoustic(ops, encoders.Acoustic, samples, plan.AcousticPadding, acoustic, cancellationToken);
         ops.Observe("e_acoustic", 0, acoustic);
 
         merged = merged[..plan.Frames];
         ops.Observe("concat", 0, merged);
-        Matrix x = ops.Linear(merged, _encoders.Merge, _encoders.MergeBias);
+        Matrix x = ops.Linear(merged, encoders.Merge, encoders.MergeBias);
         ops.Observe("pre_quant", 0, x);
         return _quantizer.Encode(ops, x);
     }
@@ -115,16 +124,16 @@ internal sealed class CodecNetwork
         ops.Read(wave, samples);
     }
 
-    private void EncodeSemantic(Backend ops, ReadOnlySpan<float> samples, Matrix into, CancellationToken cancellationToken)
+    private void EncodeSemantic(Backend ops, Encoders encoders, ReadOnlySpan<float> samples, Matrix into, CancellationToken cancellationToken)
     {
         using var scope = ops.Scratch();
         float[] heard = _semanticResampler.Resample(samples);
         Matrix x = ops.Upload(heard, heard.Length, 1);
         ops.Observe("resampled", 0, x);
-        Matrix hidden = _encoders!.Hubert.Forward(ops, x, SemanticPadding, cancellationToken);
+        Matrix hidden = encoders.Hubert.Forward(ops, x, SemanticPadding, cancellationToken);
         Matrix target = Downsample(ops, hidden, _config.SemanticDownsampleFactor);
         ops.Observe("semantic_target", 0, target);
-        _encoders.Semantic.Forward(ops, target, into);
+        encoders.Semantic.Forward(ops, target, into);
     }
 
     private Matrix Downsample(Backend ops, Matrix hidden, int factor)
@@ -141,22 +150,19 @@ internal sealed class CodecNetwork
         return mean;
     }
 
-    private void EncodeAcoustic(Backend ops, ReadOnlySpan<float> samples, int padding, Matrix into, CancellationToken cancellationToken)
+    private static void EncodeAcoustic(Backend ops, AcousticEncoder encoder, ReadOnlySpan<float> samples, int padding, Matrix into, CancellationToken cancellationToken)
     {
         using var scope = ops.Scratch();
-        _encoders!.Acoustic.Forward(ops, ops.Upload(samples, samples.Length, 1), padding, into, cancellationToken);
+        encoder.Forward(ops, ops.Upload(samples, samples.Length, 1), padding, into, cancellationToken);
     }
 
     private sealed class Encoders
     {
-        public Encoders(WeightReader reader, AudioCodecConfig config, CodecTensors tensors, Action<double> progress)
+        public Encoders(WeightReader reader, AudioCodecConfig config, CodecTensors tensors)
         {
             (AcousticWidth, SemanticWidth) = (tensors.Encoder!.Latent, tensors.SemanticEncoder!.Outputs);
-            progress(0.2);
             Acoustic = new AcousticEncoder(reader.Scope("acoustic_encoder"), tensors.Encoder, config.DownsamplingRatios);
-            progress(0.5);
             Hubert = new Hubert(reader.Scope("semantic_model"), tensors.Hubert!, config.Hubert);
-            progress(0.9);
             Semantic = new SemanticEncoder(reader.Scope("encoder_semantic"), tensors.SemanticEncoder, config.SemanticEncoder);
             int merged = AcousticWidth + SemanticWidth;
             (Merge, MergeBias) = (reader.Linear("fc", tensors.Quantizer.Width, merged), reader.Vector("fc.bias", tensors.Quantizer.Width));

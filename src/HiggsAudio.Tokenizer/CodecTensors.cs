@@ -11,9 +11,9 @@ internal sealed class CodecTensors
 {
     // A width or kernel beyond this is a broken file, not a codec; products of two still fit an int's range of bytes to allocate.
     private const long LargestDimension = 1 << 16;
-    private const int FoldedNames = 3;
 
-    private static readonly string[] ConvolutionSuffixes = [".weight", ".weight_v", ".parametrizations.weight.original1"];
+    // Plain, with weight norm under torch's two names, and the first group of a packed one.
+    private static readonly string[] ConvolutionSuffixes = [".weight", ".weight_v", ".parametrizations.weight.original1", ".weight.0"];
 
     private readonly Dictionary<string, CheckpointTensor> _tensors = [];
     private readonly Checkpoint _checkpoint;
@@ -171,9 +171,9 @@ internal sealed class CodecTensors
 
     private string ConvolutionName(string name)
     {
-        for (int i = 0; i < FoldedNames; i++)
-            if (_tensors.ContainsKey(name + ConvolutionSuffixes[i]))
-                return name + ConvolutionSuffixes[i];
+        foreach (string suffix in ConvolutionSuffixes)
+            if (_tensors.ContainsKey(name + suffix))
+                return name + suffix;
         return name + ConvolutionSuffixes[0];
     }
 
@@ -181,12 +181,12 @@ internal sealed class CodecTensors
     {
         if (!_tensors.TryGetValue(name, out CheckpointTensor? tensor))
             throw new CheckpointException(_checkpoint.Path, name, "is missing");
-        if (tensor.Shape.Length != dimensions)
-            throw Error(name, $"has {tensor.Shape.Length} dimensions, expected {dimensions}");
-        foreach (long d in tensor.Shape)
+        if (tensor.OriginalShape.Length != dimensions)
+            throw Error(name, $"has {tensor.OriginalShape.Length} dimensions, expected {dimensions}");
+        foreach (long d in tensor.OriginalShape)
             if (d is < 1 or > LargestDimension)
                 throw Error(name, $"has a dimension of {d}");
-        return tensor.Shape;
+        return tensor.OriginalShape;
     }
 
     private int Count(Func<int, string> name)

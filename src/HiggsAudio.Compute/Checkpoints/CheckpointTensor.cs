@@ -7,14 +7,15 @@ namespace HiggsAudio.Compute.Checkpoints;
 /// <summary>
 /// A tensor of an open <see cref="Checkpoint"/>: contiguous, little-endian, the last dimension fastest, at any address. Its bytes live as
 /// long as the checkpoint is open: asking for them later throws, but <see cref="Address"/> and spans handed out before must not be used.
-/// <see cref="CopyTo"/> and <see cref="ToFloats"/> are safe even while another thread closes the checkpoint.
+/// <see cref="CopyTo(Span{float}, long)"/> and <see cref="ToFloats"/> are safe even while another thread closes the checkpoint.
 /// </summary>
 public sealed unsafe class CheckpointTensor
 {
     private readonly long[] _shape;
+    private readonly long[]? _originalShape;
     private readonly byte* _data;
     private readonly SafeHandle? _owner;
-    private readonly MergedElements? _merged;
+    private readonly ComputedElements? _computed;
 
     /// <param name="name">Its stored name.</param>
     /// <param name="file">The file it is in.</param>
@@ -32,14 +33,20 @@ public sealed unsafe class CheckpointTensor
         ByteLength = checked(Count * SizeOf(type));
     }
 
-    /// <param name="merged">What computes its elements from those of a stored tensor.</param>
-    internal CheckpointTensor(MergedElements merged)
-        : this(merged.Tensor.Name, merged.Tensor.File, merged.Tensor.Type, merged.Tensor._shape, 0) => _merged = merged;
+    /// <param name="computed">What computes its elements from those of a stored tensor.</param>
+    internal CheckpointTensor(ComputedElements computed)
+        : this(computed.Stored.Name, computed.Stored.File, computed.Stored.Type, computed.Stored._shape, 0) => _computed = computed;
+
+    /// <param name="computed">What computes its elements, floats, from those of a stored tensor.</param>
+    /// <param name="rows">Rows of the matrix that it is.</param>
+    /// <param name="columns">Its columns.</param>
+    internal CheckpointTensor(ComputedElements computed, int rows, int columns)
+        : this(computed.Stored.Name, computed.Stored.File, TensorType.Float32, [rows, columns], 0) => _computed = computed;
 
     // The same bytes seen as panels: shape and count are those of the values.
-    private CheckpointTensor(CheckpointTensor bytes, Packing packing)
-        : this(bytes.Name, bytes.File, bytes.Type, [packing.Rows, packing.Columns], (nint)bytes._data, bytes._owner) =>
-        (Packing, ByteLength) = (packing, bytes.ByteLength);
+    private CheckpointTensor(CheckpointTensor bytes, Packing? packing, long[]? originalShape)
+        : this(bytes.Name, bytes.File, bytes.Type, packing is { } p ? [p.Rows, p.Columns] : bytes._shape, (nint)bytes._data, bytes._owner) =>
+        (Packing, ByteLength, _originalShape) = (packing, bytes.ByteLength, originalShape);
 
     /// <summary>How it is packed; null for plain elements.</summary>
     internal Packing? Packing { get; }
@@ -56,6 +63,12 @@ public sealed unsafe class CheckpointTensor
     /// <summary>Dimensions; none for a scalar.</summary>
     public ReadOnlySpan<long> Shape => _shape;
 
+    /// <summary>
+    /// The shape that it had in the original of a <see cref="PackedCheckpoint"/>, where it was reordered for the device: a convolution's
+    /// [outputs, inputs, kernel] that is kept as [outputs, kernel * inputs]. Otherwise <see cref="Shape"/>.
+    /// </summary>
+    public ReadOnlySpan<long> OriginalShape => _originalShape ?? _shape;
+
     /// <summary>Number of elements.</summary>
     public long Count { get; }
 
@@ -69,14 +82,14 @@ public sealed unsafe class CheckpointTensor
         get
         {
             ObjectDisposedException.ThrowIf(_owner is { IsClosed: true }, this);
-            return _merged?.Address ?? (nint)_data;
+            return _computed?.Address ?? (nint)_data;
         }
     }
 
     /// <summary>Says that all of it will be read soon.</summary>
     internal void Expect()
     {
-        _merged?.Tensor.Expect();
+        _computed?.Expect();
         if (_owner is SafeMemoryMappedViewHandle { IsClosed: false })
             CpuMemory.Expect(_data, ByteLength);
     }
@@ -84,9 +97,15 @@ public sealed unsafe class CheckpointTensor
     /// <summary>Says that it will not be read soon: its part of a mapped file need not stay in memory.</summary>
     internal void Forget()
     {
-        _merged?.Tensor.Forget();
-        if (_owner is SafeMemoryMappedViewHandle { IsClosed: false })
-            CpuMemory.Forget(_data, ByteLength);
+        _computed?.Forget();
+        Forget(0, Count);
+    }
+
+    /// <summary>As <see cref="Forget()"/>, of some elements.</summary>
+    internal void Forget(long start, long count)
+    {
+        if (_owner is SafeMemoryMappedViewHandle { IsClosed: false } && Packing is null)
+            CpuMemory.Forget(_data + start * SizeOf(Type), count * SizeOf(Type));
     }
 
     /// <summary>Bytes of one element.</summary>
@@ -125,9 +144,9 @@ public sealed unsafe class CheckpointTensor
     public void CopyTo(Span<float> destination, long start)
     {
         CheckRange(start, destination.Length, Count);
-        if (_merged is not null)
+        if (_computed is not null)
         {
-            _merged.CopyTo(destination, start);
+            _computed.CopyTo(destination, start);
             return;
         }
         bool held = false;
@@ -146,8 +165,36 @@ public sealed unsafe class CheckpointTensor
         }
     }
 
-    /// <summary>The same bytes seen as packed values.</summary>
-    internal CheckpointTensor As(Packing packing) => new(this, packing);
+    /// <summary>Every <paramref name="stride"/>-th element from <paramref name="start"/> on, as <see cref="CopyTo(Span{float}, long)"/> gives them.</summary>
+    internal void CopyTo(Span<float> destination, long start, int stride)
+    {
+        if (stride == 1)
+        {
+            CopyTo(destination, start);
+            return;
+        }
+        if (_computed is not null || Packing is not null)
+        {
+            for (int i = 0; i < destination.Length; i++)
+                CopyTo(destination.Slice(i, 1), start + (long)i * stride);
+            return;
+        }
+        CheckRange(start, destination.Length == 0 ? 0 : checked((destination.Length - 1) * stride + 1), Count);
+        bool held = false;
+        try
+        {
+            _owner?.DangerousAddRef(ref held);
+            ElementConverter.ToFloats(Type, _data + start * SizeOf(Type), stride, destination);
+        }
+        finally
+        {
+            if (held)
+                _owner!.DangerousRelease();
+        }
+    }
+
+    /// <summary>The same bytes seen as packed values, or as plain ones that had another shape.</summary>
+    internal CheckpointTensor As(Packing? packing, long[]? originalShape) => new(this, packing, originalShape);
 
     private void Unpack(Packing packing, Span<float> destination, long start)
     {

@@ -33,6 +33,18 @@ internal static unsafe class ElementConverter
         }
     }
 
+    /// <summary>Converts every <paramref name="stride"/>-th element, as many as the destination holds.</summary>
+    public static void ToFloats(TensorType type, byte* source, int stride, Span<float> destination)
+    {
+        long step = (long)stride * CheckpointTensor.SizeOf(type);
+        if (type == TensorType.Float32)
+            for (int i = 0; i < destination.Length; i++, source += step)
+                destination[i] = Unsafe.ReadUnaligned<float>(source);
+        else
+            for (int i = 0; i < destination.Length; i++, source += step)
+                ToFloats(type, source, destination.Slice(i, 1));
+    }
+
     private static Span<byte> AsBytes(Span<float> values) => System.Runtime.InteropServices.MemoryMarshal.AsBytes(values);
 
     private static void FromBFloat16(byte* source, Span<float> destination)

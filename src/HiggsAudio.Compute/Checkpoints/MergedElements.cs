@@ -3,7 +3,7 @@ using HiggsAudio.Compute.Cpu;
 namespace HiggsAudio.Compute.Checkpoints;
 
 /// <summary>The elements of a tensor with changes added.</summary>
-internal sealed unsafe class MergedElements(CheckpointTensor tensor, TensorChange[] changes) : IDisposable
+internal sealed unsafe class MergedElements(CheckpointTensor stored, TensorChange[] changes) : ComputedElements(stored), IDisposable
 {
     private const int Piece = 4096;
 
@@ -11,32 +11,29 @@ internal sealed unsafe class MergedElements(CheckpointTensor tensor, TensorChang
     private NativeBlock? _block;
     private bool _disposed;
 
-    /// <summary>The tensor as it was.</summary>
-    public CheckpointTensor Tensor => tensor;
-
-    /// <summary>Computes elements.</summary>
-    public void CopyTo(Span<float> destination, long start)
+    /// <inheritdoc/>
+    public override void CopyTo(Span<float> destination, long start)
     {
-        tensor.CopyTo(destination, start);
+        Stored.CopyTo(destination, start);
         foreach (TensorChange change in changes)
             change.AddTo(destination, start);
     }
 
     /// <summary>All elements in the stored type, made when first asked for.</summary>
     /// <exception cref="ObjectDisposedException">The checkpoint is closed.</exception>
-    public nint Address
+    public override nint Address
     {
         get
         {
             lock (_lock)
             {
-                ObjectDisposedException.ThrowIf(_disposed, tensor);
+                ObjectDisposedException.ThrowIf(_disposed, Stored);
                 if (_block is null)
                 {
-                    var block = new NativeBlock(Math.Max(1, tensor.ByteLength));
-                    Parallel.For(0, (tensor.Count + Piece - 1) / Piece, i => Make(i * Piece, (byte*)block.Address));
+                    var block = new NativeBlock(Math.Max(1, Stored.ByteLength));
+                    Parallel.For(0, (Stored.Count + Piece - 1) / Piece, i => Make(i * Piece, (byte*)block.Address));
                     _block = block;
-                    tensor.Forget();
+                    Stored.Forget();
                 }
                 return _block.Address;
             }
@@ -45,9 +42,9 @@ internal sealed unsafe class MergedElements(CheckpointTensor tensor, TensorChang
 
     private void Make(long start, byte* data)
     {
-        Span<float> values = stackalloc float[(int)Math.Min(Piece, tensor.Count - start)];
+        Span<float> values = stackalloc float[(int)Math.Min(Piece, Stored.Count - start)];
         CopyTo(values, start);
-        switch (tensor.Type)
+        switch (Stored.Type)
         {
             case TensorType.Float32:
                 values.CopyTo(new Span<float>((float*)data + start, values.Length));

@@ -48,15 +48,15 @@ internal readonly record struct Packing(WeightFormat Format, int Rows, int Colum
 /// <summary>
 /// A safetensors file whose linear weights are panels as the CPU device computes on them, so that loading maps them and copies nothing. Its
 /// metadata says so: a version of the layout, the sizes of panels and blocks, the identity of the checkpoint that it was made of, and for every
-/// tensor of panels (stored as bytes, [panels, bytes of a panel]) its format, rows and columns. All panels begin at multiples of 64 bytes.
-/// Other tensors are plain.
+/// tensor of panels (stored as bytes, [panels, bytes of a panel]) its format, rows and columns; for every convolution the shape that it had. All
+/// panels begin at multiples of 64 bytes. Other tensors are plain.
 /// </summary>
 public sealed class PackedCheckpoint : Checkpoint
 {
     /// <summary>The version of the layout that this library writes, and the only one that it reads.</summary>
     public const string LayoutVersion = "1";
 
-    private const string VersionKey = "higgs_audio.layout", PanelsKey = "higgs_audio.panels", SourceKey = "higgs_audio.source", PackedPrefix = "higgs_audio.packed.";
+    private const string VersionKey = "higgs_audio.layout", PanelsKey = "higgs_audio.panels", SourceKey = "higgs_audio.source", PackedPrefix = "higgs_audio.packed.", ShapePrefix = "higgs_audio.shape.";
     private const int Piece = 16 << 20, Alignment = 4096;
 
     private static readonly string PanelSizes = string.Create(CultureInfo.InvariantCulture,
@@ -75,10 +75,11 @@ public sealed class PackedCheckpoint : Checkpoint
         if (file.Metadata.GetValueOrDefault(PanelsKey) is var panels && panels != PanelSizes)
             throw Error(null, $"has panels of '{Shortened(panels ?? "")}', expected '{PanelSizes}'");
         foreach ((string name, CheckpointTensor tensor) in file.Tensors)
-            _tensors.Add(name, file.Metadata.TryGetValue(PackedPrefix + name, out string? packing) ? Unpack(tensor, packing) : tensor);
+            _tensors.Add(name, Described(name, tensor));
         foreach (string key in file.Metadata.Keys)
-            if (key.StartsWith(PackedPrefix, StringComparison.Ordinal) && !file.Tensors.ContainsKey(key[PackedPrefix.Length..]))
-                throw Error(key[PackedPrefix.Length..], "is described in the metadata, but missing");
+            foreach (string prefix in (ReadOnlySpan<string>)[PackedPrefix, ShapePrefix])
+                if (key.StartsWith(prefix, StringComparison.Ordinal) && !file.Tensors.ContainsKey(key[prefix.Length..]))
+                    throw Error(key[prefix.Length..], "is described in the metadata, but missing");
     }
 
     /// <inheritdoc/>
@@ -136,12 +137,14 @@ public sealed class PackedCheckpoint : Checkpoint
     /// <param name="path">The file; replaced if it exists.</param>
     /// <param name="weights">Weights of a <see cref="CpuDevice"/> by name.</param>
     /// <param name="source">The checkpoint that they were made of.</param>
+    /// <param name="originalShapes">The shapes that convolutions had in it (<see cref="WeightReader.OriginalShapes"/>), by name; null if there are none.</param>
     /// <param name="progress">Told the part that is done, from 0 to 1.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="NotSupportedException">A weight belongs to another kind of device.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="OperationCanceledException">The work was ended.</exception>
-    public static void Save(string path, IReadOnlyDictionary<string, Weight> weights, Checkpoint source, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    public static void Save(string path, IReadOnlyDictionary<string, Weight> weights, Checkpoint source,
+        IReadOnlyDictionary<string, long[]>? originalShapes = null, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(weights);
         ArgumentNullException.ThrowIfNull(source);
@@ -153,6 +156,8 @@ public sealed class PackedCheckpoint : Checkpoint
             plans.Add(Plan(name, kept));
             if (kept.Layout != WeightLayout.Rows)
                 metadata.Add(PackedPrefix + name, new Packing(kept.Format, kept.Rows, kept.Columns).ToString());
+            if (originalShapes?.GetValueOrDefault(name) is { } shape)
+                metadata.Add(ShapePrefix + name, string.Join(' ', shape));
         }
         using var writer = new SafeTensorsWriter(path, plans, metadata, Alignment);
         long all = plans.Sum(plan => plan.ByteLength), done = 0;
@@ -178,7 +183,14 @@ public sealed class PackedCheckpoint : Checkpoint
         return new TensorPlan(name, TensorType.UInt8, [packing.Panels, packing.Bytes / packing.Panels]);
     }
 
-    private CheckpointTensor Unpack(CheckpointTensor tensor, string text)
+    // A tensor as its metadata describe it.
+    private CheckpointTensor Described(string name, CheckpointTensor tensor)
+    {
+        string? packing = Metadata.GetValueOrDefault(PackedPrefix + name), shape = Metadata.GetValueOrDefault(ShapePrefix + name);
+        return packing is null && shape is null ? tensor : tensor.As(packing is null ? null : Unpack(tensor, packing), shape is null ? null : Shape(tensor, shape));
+    }
+
+    private Packing Unpack(CheckpointTensor tensor, string text)
     {
         if (!Packing.TryParse(text, out Packing packing))
             throw Error(tensor.Name, $"is packed as '{Shortened(text)}', which is no format, rows and columns");
@@ -186,7 +198,17 @@ public sealed class PackedCheckpoint : Checkpoint
             throw Error(tensor.Name, $"{packing} has {packing.Panels} panels of {packing.Bytes} bytes together, found {tensor.Type} [{string.Join(", ", tensor.Shape.ToArray())}]");
         if (tensor.Address % CpuMemory.Alignment != 0)
             throw Error(tensor.Name, $"does not begin at a multiple of {CpuMemory.Alignment} bytes");
-        return tensor.As(packing);
+        return packing;
+    }
+
+    private long[] Shape(CheckpointTensor tensor, string text)
+    {
+        string[] words = text.Split(' ');
+        var shape = new long[words.Length];
+        for (int i = 0; i < words.Length; i++)
+            if (words.Length > 8 || !long.TryParse(words[i], NumberStyles.None, CultureInfo.InvariantCulture, out shape[i]))
+                throw Error(tensor.Name, $"had the shape '{Shortened(text)}', which is no numbers");
+        return shape;
     }
 
     private static string Shortened(string text) => text.Length > 60 ? text[..60] + "…" : text;

@@ -6,19 +6,15 @@ namespace HiggsAudio.Compute.Checkpoints;
 /// Hands the tensors of a checkpoint to the modules of a network: a module asks for a tensor by its name below the module's own and says
 /// the shape it expects. Tensors that are missing, misshaped or left over are collected and reported together by <see cref="Complete"/>;
 /// until then the weights returned in their place are empty. Straightens what is stored: weight norm is folded, convolutions are
-/// reordered to <see cref="Backend.Conv1d"/>'s layout.
+/// reordered to <see cref="Backend.Conv1d"/>'s layout, where they are read. A <see cref="PackedCheckpoint"/> has them straightened.
 /// </summary>
-public sealed class WeightReader
+public sealed partial class WeightReader
 {
-    private static readonly (string Gain, string Direction)[] WeightNormNames =
-    [
-        ("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"),
-    ];
-
     private const int MaxReported = 20;
 
     private readonly Shared _shared;
     private readonly string _prefix;
+    private readonly bool _shapesOnly;
 
     /// <param name="checkpoint">The checkpoint; it must stay open as long as the device.</param>
     /// <param name="device">Where the weights go.</param>
@@ -41,20 +37,32 @@ public sealed class WeightReader
         foreach ((string name, CheckpointTensor tensor) in checkpoint.Tensors)
             if ((canonicalName is null ? name : canonicalName(name)) is { } canonical && !tensors.TryAdd(canonical, tensor))
                 throw new CheckpointException(checkpoint.Path, name, $"is stored twice: '{tensors[canonical].Name}' is the same tensor");
-        _shared = new Shared(checkpoint.Path, tensors, device, formatOf, progress);
+        _shared = new Shared(checkpoint.Path, checkpoint is PackedCheckpoint, tensors, device, formatOf, progress);
         _prefix = "";
     }
 
-    private WeightReader(Shared shared, string prefix) => (_shared, _prefix) = (shared, prefix);
+    private WeightReader(Shared shared, string prefix, bool shapesOnly) => (_shared, _prefix, _shapesOnly) = (shared, prefix, shapesOnly);
 
     /// <summary>The device that the weights go to.</summary>
     public Device Device => _shared.Device;
 
-    /// <summary>The weights that were made of whole tensors so far, of the whole checkpoint, by their canonical names.</summary>
+    /// <summary>
+    /// The weights that were made so far, of the whole checkpoint, by their canonical names; those of a convolution in groups have the number of
+    /// the group behind. What <see cref="PackedCheckpoint.Save"/> takes.
+    /// </summary>
     public IReadOnlyDictionary<string, Weight> Made => _shared.Made;
 
+    /// <summary>The shapes in the checkpoint of those weights that were reordered: convolutions.</summary>
+    public IReadOnlyDictionary<string, long[]> OriginalShapes => _shared.OriginalShapes;
+
     /// <summary>The reader of a part of the network: names are below <paramref name="name"/>.</summary>
-    public WeightReader Scope(string name) => new(_shared, _prefix + name + ".");
+    public WeightReader Scope(string name) => new(_shared, _prefix + name + ".", _shapesOnly);
+
+    /// <summary>
+    /// A reader that checks tensors as this one does, and makes empty weights instead of reading them: modules made with it know their sizes only,
+    /// and can be made again with this reader when they are needed.
+    /// </summary>
+    public WeightReader ShapesOnly() => new(_shared, _prefix, shapesOnly: true);
 
     /// <summary>Whether there is a tensor of this name.</summary>
     public bool Has(string name) => _shared.Tensors.ContainsKey(_prefix + name);
@@ -99,11 +107,9 @@ public sealed class WeightReader
         int total = 0;
         for (int i = 0; i < names.Length; i++, total += rows[i - 1])
             parts[i] = Find(names[i], [rows[i], columns]);
-        if (parts.Contains(null))
-            return new MissingWeight(total, columns);
-        Weight weight = _shared.Device.CreateWeight(parts!, total, columns, use, format ?? _shared.FormatOf(_prefix + names[0]));
-        _shared.Count(parts!);
-        return _shared.Made[_prefix + (madeName ?? names[0])] = weight;
+        return parts.Contains(null)
+            ? new MissingWeight(total, columns)
+            : Make(madeName ?? names[0], parts!, total, columns, use, format ?? _shared.FormatOf(_prefix + names[0]));
     }
 
     /// <summary>A vector by its whole name; any shape with <paramref name="length"/> values whose other dimensions are 1.</summary>
@@ -114,72 +120,11 @@ public sealed class WeightReader
         _shared.Used.Add(_prefix + name);
         if (tensor.Count != length || Longest(tensor.Shape) != length)
             return Misshaped(tensor, [length], 1, length);
-        return _shared.Made[_prefix + name] = _shared.Device.CreateWeight([tensor], 1, length, WeightUse.Vector, WeightFormat.Float32);
+        return Make(name, [tensor], 1, length, WeightUse.Vector, WeightFormat.Float32);
     }
 
     /// <summary>A vector by its whole name, or null if there is none.</summary>
     public Weight? OptionalVector(string name, int length) => Has(name) ? Vector(name, length) : null;
-
-    /// <summary>A vector by its whole name, cut into equal parts: the bias of a convolution in groups.</summary>
-    public Weight[] GroupedVector(string name, int length, int groups)
-    {
-        float[]? values = Find(name, [length])?.ToFloats();
-        int size = length / groups;
-        var parts = new Weight[groups];
-        for (int g = 0; g < groups; g++)
-            parts[g] = values is null
-                ? new MissingWeight(1, size)
-                : _shared.Device.CreateWeight(values.AsSpan(g * size, size), 1, size, WeightUse.Vector, WeightFormat.Float32);
-        return parts;
-    }
-
-    /// <summary>
-    /// The weight of a convolution, stored as torch's [outputs, inputs / groups, kernel], plain or with weight norm (arXiv:1602.07868).
-    /// </summary>
-    /// <returns>One weight [outputs / groups, kernel * inputs / groups] per group, in <see cref="Backend.Conv1d"/>'s layout.</returns>
-    public Weight[] GroupedConv1d(string name, int outputs, int inputs, int kernel, int groups, WeightFormat? format = null)
-    {
-        if (groups < 1 || outputs % groups != 0 || inputs % groups != 0)
-            throw new ArgumentException($"{inputs} inputs and {outputs} outputs are not {groups} equal groups.", nameof(groups));
-        (int groupOutputs, int groupInputs) = (outputs / groups, inputs / groups);
-        float[]? values = Folded(name, [outputs, groupInputs, kernel]);
-        var weights = new Weight[groups];
-        for (int g = 0; g < groups; g++)
-        {
-            if (values is null)
-            {
-                weights[g] = new MissingWeight(groupOutputs, kernel * groupInputs);
-                continue;
-            }
-            int size = groupOutputs * groupInputs * kernel;
-            float[] ordered = TapsFirst(values.AsSpan(g * size, size), groupOutputs, groupInputs, kernel);
-            weights[g] = _shared.Device.CreateWeight(ordered, groupOutputs, kernel * groupInputs, WeightUse.Linear, FormatOfMade(name, format));
-        }
-        return weights;
-    }
-
-    /// <summary>The weight of a convolution without groups, see <see cref="GroupedConv1d"/>.</summary>
-    public Weight Conv1d(string name, int outputs, int inputs, int kernel, WeightFormat? format = null) =>
-        GroupedConv1d(name, outputs, inputs, kernel, 1, format)[0];
-
-    /// <summary>The weight of a transposed convolution, stored as torch's [inputs, outputs, kernel], plain or with weight norm.</summary>
-    /// <returns>[stride * outputs, taps * inputs] in <see cref="Backend.ConvTranspose1d"/>'s layout.</returns>
-    public Weight ConvTranspose1d(string name, int inputs, int outputs, int kernel, int stride, WeightFormat? format = null)
-    {
-        int taps = new ConvTranspose1dShape(kernel, stride).Taps;
-        if (Folded(name, [inputs, outputs, kernel]) is not { } values)
-            return new MissingWeight(stride * outputs, taps * inputs);
-        var ordered = new float[stride * outputs * taps * inputs];
-        for (int input = 0; input < inputs; input++)
-            for (int output = 0; output < outputs; output++)
-                for (int k = 0; k < kernel; k++)
-                {
-                    (int age, int phase) = Math.DivRem(k, stride);   // tap k reaches the input row `age` rows back
-                    int row = phase * outputs + output, column = (taps - 1 - age) * inputs + input;
-                    ordered[row * taps * inputs + column] = values[(input * outputs + output) * kernel + k];
-                }
-        return _shared.Device.CreateWeight(ordered, stride * outputs, taps * inputs, WeightUse.Linear, FormatOfMade(name, format));
-    }
 
     /// <summary>
     /// Reports every tensor that was asked for and not there, had another shape, or was not asked for, of the whole checkpoint. Missing
@@ -203,75 +148,15 @@ public sealed class WeightReader
         throw new CheckpointException(_shared.Path, first, text.ToString());
     }
 
-    // Values [d0, d1, d2] of a convolution, weight norm folded if it has one (torch's older or newer names).
-    private float[]? Folded(string name, ReadOnlySpan<int> shape)
+    private Weight Make(string name, CheckpointTensor[] parts, int rows, int columns, WeightUse use, WeightFormat format)
     {
-        foreach ((string gain, string direction) in WeightNormNames)
-            if (Has($"{name}.{gain}") || Has($"{name}.{direction}"))
-                return Folded($"{name}.{gain}", $"{name}.{direction}", shape);
-        return Find($"{name}.weight", shape) is { } tensor ? Values(tensor) : null;
+        if (_shapesOnly)
+            return new MissingWeight(rows, columns);
+        Weight weight = _shared.Device.CreateWeight(parts, rows, columns, use, format);
+        _shared.Made[_prefix + name] = weight;
+        _shared.Count(parts);
+        return weight;
     }
-
-    // w = g * v / |v|, the norm over the dimensions in which g is 1.
-    private float[]? Folded(string gainName, string directionName, ReadOnlySpan<int> shape)
-    {
-        CheckpointTensor? direction = Find(directionName, shape);
-        if (!_shared.Tensors.TryGetValue(_prefix + gainName, out CheckpointTensor? gain))
-        {
-            Missing(gainName, [shape[0], 1, 1], 0, 0);
-            return null;
-        }
-        _shared.Used.Add(_prefix + gainName);
-        int kept = -1;
-        for (int d = 0; d < shape.Length; d++)
-            if (gain.Shape.Length == shape.Length && gain.Shape[d] == shape[d] && gain.Count == shape[d])
-                kept = d;
-        if (kept < 0)
-        {
-            Misshaped(gain, [shape[0], 1, 1], 0, 0);
-            return null;
-        }
-        return direction is null ? null : FoldWeightNorm(Values(gain), Values(direction), shape, kept);
-    }
-
-    // A copy: the file's own pages are not needed any more.
-    private static float[] Values(CheckpointTensor tensor)
-    {
-        float[] values = tensor.ToFloats();
-        tensor.Forget();
-        return values;
-    }
-
-    private static float[] FoldWeightNorm(float[] gain, float[] values, ReadOnlySpan<int> shape, int kept)
-    {
-        int inner = kept == 0 ? shape[1] * shape[2] : kept == 1 ? shape[2] : 1;   // values are [outer, gains, inner]
-        var squares = new double[gain.Length];
-        for (int i = 0, g = 0; i < values.Length; i += inner, g = g + 1 == gain.Length ? 0 : g + 1)
-            foreach (float v in values.AsSpan(i, inner))
-                squares[g] += (double)v * v;
-        for (int i = 0, g = 0; i < values.Length; i += inner, g = g + 1 == gain.Length ? 0 : g + 1)
-        {
-            double scale = gain[g] / Math.Sqrt(squares[g]);
-            foreach (ref float v in values.AsSpan(i, inner))
-                v = (float)(v * scale);
-        }
-        return values;
-    }
-
-    // [outputs, inputs, kernel] -> [outputs, kernel, inputs]
-    private static float[] TapsFirst(ReadOnlySpan<float> values, int outputs, int inputs, int kernel)
-    {
-        var ordered = new float[values.Length];
-        for (int o = 0; o < outputs; o++)
-            for (int i = 0; i < inputs; i++)
-                for (int k = 0; k < kernel; k++)
-                    ordered[(o * kernel + k) * inputs + i] = values[(o * inputs + i) * kernel + k];
-        return ordered;
-    }
-
-    // Folded and reordered values are new numbers: 32-bit floats unless bfloat16 was asked for.
-    private WeightFormat FormatOfMade(string name, WeightFormat? format) =>
-        (format ?? _shared.FormatOf($"{_prefix}{name}.weight")) is var f && f is WeightFormat.AsStored or WeightFormat.Int8 or WeightFormat.Int4 ? WeightFormat.Float32 : f;
 
     private CheckpointTensor? Find(string name, ReadOnlySpan<int> shape)
     {
@@ -312,7 +197,7 @@ public sealed class WeightReader
 
     private sealed class MissingWeight(int rows, int columns) : Weight(rows, columns, WeightFormat.AsStored);
 
-    private sealed record Shared(string Path, Dictionary<string, CheckpointTensor> Tensors, Device Device, Func<string, WeightFormat> FormatOf, Action<double>? Progress)
+    private sealed record Shared(string Path, bool IsPacked, Dictionary<string, CheckpointTensor> Tensors, Device Device, Func<string, WeightFormat> FormatOf, Action<double>? Progress)
     {
         private readonly long _all = Tensors.Values.Sum(tensor => tensor.ByteLength);
         private long _done;
@@ -327,6 +212,8 @@ public sealed class WeightReader
         public HashSet<string> Used { get; } = [];
 
         public Dictionary<string, Weight> Made { get; } = [];
+
+        public Dictionary<string, long[]> OriginalShapes { get; } = [];
 
         public List<(string Tensor, string Text)> Problems { get; } = [];
     }

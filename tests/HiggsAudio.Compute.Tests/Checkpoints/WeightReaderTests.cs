@@ -240,6 +240,54 @@ public class WeightReaderTests
         Assert.That(backend.Read(output), Is.EqualTo(expected).Within(1e-5));
     }
 
+    [Test]
+    public void A_reader_of_shapes_checks_the_same_and_reads_nothing()
+    {
+        Add("linear.weight", 2, 3);
+        Add("v", 4);
+        AddConvolution("conv", weightNorm: true, 6, 3, 4);
+        AddConvolution("up", weightNorm: true, 5, 3, 8);
+        AddConvolution("bad", weightNorm: false, 6, 3, 4);
+        Add("bias", 6);
+        WeightReader reader = Read(), shapes = reader.ShapesOnly();
+        Weight[] made =
+        [
+            shapes.Linear("linear", 2, 3), shapes.Vector("v", 4), shapes.Conv1d("conv", 6, 3, 4), shapes.ConvTranspose1d("up", 5, 3, 8, 4),
+            .. shapes.GroupedVector("bias", 6, 3), shapes.Conv1d("bad", 6, 4, 4),
+        ];
+        Assert.That(made, Has.None.InstanceOf<ReferenceWeight>());
+        Assert.That(made.Select(w => (w.Rows, w.Columns)), Is.EqualTo(new[] { (2, 3), (1, 4), (6, 12), (12, 10), (1, 2), (1, 2), (1, 2), (6, 16) }));
+        Assert.That(reader.Made, Is.Empty);
+        Assert.That(reader.Complete, Throws.TypeOf<CheckpointException>().With.Message.Contains("'bad.weight' is [6, 3, 4], expected [6, 4, 4]").And.Message.Not.Contains("left over"));
+        Assert.That(reader.Linear("linear", 2, 3), Is.InstanceOf<ReferenceWeight>());
+    }
+
+    [TestCase(TensorType.BFloat16)]
+    [TestCase(TensorType.Float16)]
+    [TestCase(TensorType.Float64)]
+    public void Convolutions_of_every_type_are_reordered(TensorType type)
+    {
+        const int outputs = 3, inputs = 5, kernel = 4;
+        float[] values = [.. Enumerable.Range(0, outputs * inputs * kernel).Select(i => (float)(i - 30))];   // exact in all types
+        using (var writer = new SafeTensorsWriter(_folder.File("a.safetensors"), [new TensorPlan("c.weight", type, [outputs, inputs, kernel])]))
+        {
+            byte[] bytes = type switch
+            {
+                TensorType.BFloat16 => MemoryMarshal.AsBytes<ushort>([.. values.Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))]).ToArray(),
+                TensorType.Float16 => MemoryMarshal.AsBytes<Half>([.. values.Select(v => (Half)v)]).ToArray(),
+                _ => MemoryMarshal.AsBytes<double>([.. values.Select(v => (double)v)]).ToArray(),
+            };
+            writer.Write("c.weight", bytes);
+            writer.Complete();
+        }
+        _checkpoint = Checkpoint.Open(_folder.File("a.safetensors"));
+        float[] actual = Values(new WeightReader(_checkpoint, _device).Conv1d("c", outputs, inputs, kernel));
+        for (int o = 0; o < outputs; o++)
+            for (int i = 0; i < inputs; i++)
+                for (int k = 0; k < kernel; k++)
+                    Assert.That(actual[(o * kernel + k) * inputs + i], Is.EqualTo(values[(o * inputs + i) * kernel + k]));
+    }
+
     // Adds a convolution [d0, d1, kernel], with weight norm over dimension 0 if asked for; returns its values.
     private float[] AddConvolution(string name, bool weightNorm, int d0, int d1, int kernel)
     {

@@ -44,6 +44,23 @@ internal sealed class SaveQuantizedTests
     }
 
     [Test]
+    public void The_codec_is_saved_below_the_model_and_sounds_the_same()
+    {
+        string folder = Path.Combine(_root, "saved");
+        HiggsAudioResponse expected;
+        using (HiggsAudioServeEngine engine = Load(Nano.Model, new EngineOptions { WeightFormat = WeightFormat.Int8 }))
+        {
+            engine.SaveQuantized(folder);
+            expected = engine.Generate(NanoVoice.Say("Good morning."), Greedy);
+        }
+        using HiggsAudioServeEngine saved = HiggsAudioServeEngine.Load(folder, Path.Combine(folder, "codec"));
+        HiggsAudioResponse response = saved.Generate(NanoVoice.Say("Good morning."), Greedy);
+        Assert.That(response.Audio!.Samples.ToArray(), Is.EqualTo(expected.Audio!.Samples.ToArray()));
+        using var codec = AudioCodec.Load(Nano.Codec);
+        Assert.That(saved.Codec.Encode(expected.Audio), Is.EqualTo(codec.Encode(expected.Audio)));
+    }
+
+    [Test]
     public void Panels_are_mapped_and_aligned()
     {
         string folder = Saved(WeightFormat.Int4);
