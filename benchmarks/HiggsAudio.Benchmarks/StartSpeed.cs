@@ -27,7 +27,7 @@ internal static class StartSpeed
             engine.Codec.Encode(new Waveform(new float[engine.SamplingRate], engine.SamplingRate));
             Print("encoded", "a second");
         }
-        var sample = new ChatMLSample(new Message("system", "Generate audio following instruction."), new Message("user", "The sun rises in the east."));
+        var sample = new ChatMLSample(new Message("user", "The sun rises in the east."));
         var generation = new GenerationOptions { ForceAudioGeneration = true, Temperature = 1, Seed = 1, MaxNewTokens = 60 };
         var streaming = new StreamOptions { Sound = new CodecStreamOptions { FirstChunkFrames = 4, ChunkFrames = 15, LowLatencyStart = true } };
         int frames = 0;

@@ -33,6 +33,16 @@ public abstract class Device : IDisposable
     /// <summary>Bytes of scratch memory that the device's lanes hold together; 0 where it is not known.</summary>
     public virtual long ScratchBytes => 0;
 
+    /// <summary>
+    /// Brings weights that the device computes on in mapped files into memory, in the order in which they were made, so that the first steps do not stop at
+    /// every page. Only a matter of speed; a device without such weights does nothing. May run beside everything but disposing the device and closing
+    /// the checkpoint.
+    /// </summary>
+    /// <param name="cancellationToken">Ends it within milliseconds, without an exception.</param>
+    public virtual void ReadAhead(CancellationToken cancellationToken)
+    {
+    }
+
     /// <summary>Makes the empty cache of one sequence.</summary>
     public abstract KvCache CreateKvCache(KvCacheShape shape);
 

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Compute.Cpu;
 using HiggsAudio.Model;
@@ -13,12 +14,13 @@ internal sealed class EngineParts : IDisposable
     private readonly IProgress<LoadProgress>? _progress;
     private readonly CancellationToken _cancellationToken;
     private readonly CancellationTokenSource _end;
-    private readonly ExceptionDispatchInfo?[] _problems = new ExceptionDispatchInfo?[3];   // in the order in which they are told
+    private readonly ExceptionDispatchInfo?[] _problems = new ExceptionDispatchInfo?[3];
     private readonly Lock _reporting = new();
     private Checkpoint? _checkpoint;
     private AudioCodec? _codec;
     private TextTokenizer? _tokenizer;
     private HiggsAudioModel? _model;
+    private ReadAhead? _readAhead;
     private bool _handedOver;
 
     public EngineParts(ModelFolders folders, EngineOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
@@ -28,7 +30,7 @@ internal sealed class EngineParts : IDisposable
         Device = new CpuDevice(options.Threads);
     }
 
-    public CpuDevice Device { get; }
+    public Device Device { get; }
 
     public Checkpoint Checkpoint => _checkpoint!;
 
@@ -38,8 +40,10 @@ internal sealed class EngineParts : IDisposable
 
     public HiggsAudioModel Model => _model!;
 
+    public ReadAhead ReadAhead => _readAhead!;
+
     /// <summary>Loads all of them.</summary>
-    /// <exception cref="CheckpointException">A file is missing, broken or not what was expected; of several problems the tokenizer's, the codec's, the model's.</exception>
+    /// <exception cref="CheckpointException">A file is missing, broken or not what was expected; of several problems, one.</exception>
     /// <exception cref="OperationCanceledException">The loading was ended.</exception>
     public void Load()
     {
@@ -62,6 +66,7 @@ internal sealed class EngineParts : IDisposable
         _end.Dispose();
         if (_handedOver)
             return;
+        _readAhead?.Dispose();
         _codec?.Dispose();
         Device.Dispose();
         _checkpoint?.Dispose();
@@ -85,6 +90,7 @@ internal sealed class EngineParts : IDisposable
         _model = HiggsAudioModel.Load(_checkpoint, config, Device, new QuantizationPlan(_options.WeightFormat, _options.WeightFormatOverrides),
             _options.KeyValueFormat, part => Report("model", part));
         Report("model", 1);
+        _readAhead = new ReadAhead(Device);
     }
 
     private void Guarded(int part, Action load)

@@ -15,6 +15,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     private readonly Device _device;
     private readonly Checkpoint _checkpoint;
     private readonly HiggsAudioModel _model;
+    private readonly ReadAhead _readAhead;
     private readonly EngineOptions _options;
     private readonly string _modelFolder;
     private readonly SpecialTokens _specialTokens;
@@ -22,12 +23,13 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     private readonly Scheduler _scheduler;
     private volatile bool _disposed;
 
-    private HiggsAudioServeEngine(Device device, Checkpoint checkpoint, HiggsAudioModel model, AudioCodec codec, TextTokenizer tokenizer, EngineOptions options, string modelFolder)
+    private HiggsAudioServeEngine(EngineParts parts, EngineOptions options, string modelFolder)
     {
-        (_device, _checkpoint, _model, Codec, Tokenizer, _options, _modelFolder) = (device, checkpoint, model, codec, tokenizer, options, modelFolder);
-        _specialTokens = SpecialTokens.From(tokenizer, model.Config);
-        _promptBuilder = new PromptBuilder(tokenizer, _specialTokens);
-        _scheduler = new Scheduler(model, device, options);
+        (_device, _checkpoint, _model, _readAhead, _options, _modelFolder) = (parts.Device, parts.Checkpoint, parts.Model, parts.ReadAhead, options, modelFolder);
+        (Codec, Tokenizer) = (parts.Codec, parts.Tokenizer);
+        _specialTokens = SpecialTokens.From(Tokenizer, _model.Config);
+        _promptBuilder = new PromptBuilder(Tokenizer, _specialTokens);
+        _scheduler = new Scheduler(_model, _device, options);
     }
 
     /// <summary>What the model is.</summary>
@@ -103,7 +105,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
         using var parts = new EngineParts(folders, options, progress, cancellationToken);
         parts.Load();
         CheckThatTheyBelongTogether(parts.Model.Config, parts.Codec, folders.Model, folders.Codec);
-        var engine = new HiggsAudioServeEngine(parts.Device, parts.Checkpoint, parts.Model, parts.Codec, parts.Tokenizer, options, folders.Model);
+        var engine = new HiggsAudioServeEngine(parts, options, folders.Model);
         parts.HandOver();
         return engine;
     }
@@ -127,6 +129,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
         if (_disposed)
             return;
         _disposed = true;
+        _readAhead.Dispose();
         _scheduler.Dispose();
         Codec.Dispose();
         _device.Dispose();

@@ -52,7 +52,7 @@ public class LazyEncoderTests
     }
 
     [TestCase("encoder.block.2.block.4.weight_v")]
-    [TestCase("encoder_semantic.conv_blocks.1.conv.conv.weight")]
+    [TestCase("encoder_semantic.conv_blocks.1.res_units.0.conv2.conv.weight")]
     [TestCase("semantic_model.encoder.layers.0.final_layer_norm.weight")]
     [TestCase("semantic_model.encoder.pos_conv_embed.conv.weight_g")]
     public void A_broken_encoder_is_found_while_loading_and_nothing_of_it_read(string tensor)
@@ -104,8 +104,8 @@ public class LazyEncoderTests
         using var device = new CountingDevice();
         using AudioCodec codec = AudioCodec.Load(Folder, device, new AudioCodecOptions());
         device.MostWeights = device.Weights + 5;
-        Assert.That(() => codec.EncodeMono(Noise), Throws.TypeOf<OutOfMemoryException>());
-        Assert.That(codec.PrepareToEncode, Throws.TypeOf<OutOfMemoryException>());
+        Assert.That(() => codec.EncodeMono(Noise), Throws.InstanceOf<OutOfMemoryException>());
+        Assert.That(codec.PrepareToEncode, Throws.InstanceOf<OutOfMemoryException>());
         Assert.That(device.Weights, Is.EqualTo(device.MostWeights), "it is not tried again and again");
         Assert.That(codec.Decode(new AudioCodes(codec.Codebooks, new int[4 * codec.Codebooks])).Samples.Length, Is.EqualTo(4 * codec.HopLength));
     }
@@ -128,6 +128,8 @@ public class LazyEncoderTests
     [Test]
     public void Disposing_waits_for_the_reading([Range(0, 9)] int milliseconds)
     {
+        using AudioCodec other = AudioCodec.Load(Folder);
+        AudioCodes expected = other.EncodeMono(Noise);
         AudioCodec codec = AudioCodec.Load(Folder);
         using var started = new ManualResetEventSlim();
         Task<AudioCodes?> encoding = Task.Run(() =>
@@ -145,7 +147,7 @@ public class LazyEncoderTests
         started.Wait();
         Thread.Sleep(milliseconds);
         codec.Dispose();
-        Assert.That(encoding.Result?.Frames, Is.EqualTo(10).Or.Null);
+        Assert.That(encoding.Result, Is.EqualTo(expected).Or.Null);
     }
 
     private sealed class Told(Action<double> then) : IProgress<double>
@@ -188,7 +190,7 @@ public class LazyEncoderTests
         private void Count()
         {
             if (Weights == MostWeights)
-                throw new OutOfMemoryException();
+                throw new InsufficientMemoryException();
             Interlocked.Increment(ref _weights);
         }
     }

@@ -34,6 +34,7 @@ internal static unsafe class ElementConverter
     }
 
     /// <summary>Converts every <paramref name="stride"/>-th element, as many as the destination holds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ToFloats(TensorType type, byte* source, int stride, Span<float> destination)
     {
         long step = (long)stride * CheckpointTensor.SizeOf(type);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace HiggsAudio.Compute.Checkpoints;
 
 /// <summary>
@@ -37,6 +39,7 @@ internal sealed class WeightNorm
     /// <param name="values">Some directions.</param>
     /// <param name="first">Place of the first one in <see cref="Dimension"/>.</param>
     /// <param name="step">How far the next one is: 0 or 1.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Fold(Span<float> values, int first, int step)
     {
         ReadOnlySpan<double> scales = _scales.AsSpan(first);
@@ -49,6 +52,7 @@ internal sealed class WeightNorm
     }
 
     // One after the other, so that a norm has the same bits on all machines.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddSquares(CheckpointTensor direction, long start, long count, Span<double> squares, int inner)
     {
         Span<float> piece = stackalloc float[Piece];

@@ -8,9 +8,12 @@ public sealed unsafe class CpuDevice : Device
     // With fewer, most of a panel would be empty.
     private const int FewestPanelOutputs = 16;
 
+    private const long PopulatedPiece = 8 << 20;
+
     private readonly Lock _lock = new();
     private readonly List<CpuWeight> _weights = [];
     private readonly List<nint> _memory = [];
+    private readonly List<(nint Address, long Bytes)> _mapped = [];
     private readonly CpuPageMemory _cacheMemory = new();
     private bool _disposed;
 
@@ -40,7 +43,7 @@ public sealed unsafe class CpuDevice : Device
         WeightFormat stored = FormatOf(parts);
         bool asStored = format == WeightFormat.AsStored || use == WeightUse.Table && format == stored;
         if (asStored && parts.Length == 1 && stored != WeightFormat.AsStored && use != WeightUse.Vector)
-            return Keep(new CpuWeight(rows, columns, stored, WeightLayout.Rows, (void*)parts[0].Address), null);
+            return KeepMapped(new CpuWeight(rows, columns, stored, WeightLayout.Rows, (void*)parts[0].Address), use == WeightUse.Linear ? parts[0].ByteLength : 0);
         if (format == WeightFormat.AsStored)
             format = stored;
         var source = new TensorSource(parts.ToArray());
@@ -75,6 +78,24 @@ public sealed unsafe class CpuDevice : Device
     public override Backend CreateLane() => new CpuBackend(this);
 
     /// <inheritdoc/>
+    /// <remarks>Linux only. Nothing is done if the weights are more than half of the memory there is.</remarks>
+    public override void ReadAhead(CancellationToken cancellationToken)
+    {
+        (nint Address, long Bytes)[] mapped;
+        lock (_lock)
+            mapped = [.. _mapped];
+        if (mapped.Sum(part => part.Bytes) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2)
+            return;
+        foreach ((nint address, long bytes) in mapped)
+        {
+            if (!cancellationToken.IsCancellationRequested)
+                CpuMemory.Expect((void*)address, bytes);
+            for (long done = 0; done < bytes && !cancellationToken.IsCancellationRequested; done += PopulatedPiece)
+                CpuMemory.Populate((byte*)address + done, Math.Min(PopulatedPiece, bytes - done));
+        }
+    }
+
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         lock (_lock)
@@ -96,7 +117,7 @@ public sealed unsafe class CpuDevice : Device
     {
         if (format != WeightFormat.AsStored && format != packing.Format)
             throw new CheckpointException(tensor.File, tensor.Name, $"is kept as {packing.Format} in the file and cannot become {format}: load the original checkpoint, or ask for {WeightFormat.AsStored}");
-        return Keep(new CpuWeight(packing.Rows, packing.Columns, packing.Format, packing.Layout, (void*)tensor.Address), null);
+        return KeepMapped(new CpuWeight(packing.Rows, packing.Columns, packing.Format, packing.Layout, (void*)tensor.Address), tensor.ByteLength);
     }
 
     private CpuWeight Make<TSource>(TSource source, int rows, int columns, WeightUse use, WeightFormat format) where TSource : struct, IWeightSource
@@ -155,6 +176,15 @@ public sealed unsafe class CpuDevice : Device
     {
         if (rows < 0 || columns < 0 || count != (long)rows * columns)
             throw new ArgumentException($"{count} values for a weight [{rows}, {columns}].");
+    }
+
+    private CpuWeight KeepMapped(CpuWeight weight, long bytesToReadAhead)
+    {
+        Keep(weight, null);
+        if (bytesToReadAhead > 0)
+            lock (_lock)
+                _mapped.Add(((nint)weight.Data, bytesToReadAhead));
+        return weight;
     }
 
     private CpuWeight Keep(CpuWeight weight, void* memory)

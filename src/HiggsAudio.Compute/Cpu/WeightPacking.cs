@@ -99,6 +99,7 @@ internal static unsafe class WeightPacking
         private readonly void* _data = data;
 
         [SkipLocalsInit]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int panel)
         {
             uint* piece = stackalloc uint[PanelOutputs * PieceColumns];
@@ -122,6 +123,7 @@ internal static unsafe class WeightPacking
         }
 
         // Two rows of floats to one of words: bfloat16 in the lower halves, and in the upper ones.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static void Join(uint* lower, uint* upper)
         {
             for (int c = 0; c < PieceColumns; c += Vector128<uint>.Count)

@@ -82,16 +82,13 @@ internal sealed class LoadingTests
     }
 
     [Test]
-    public void Of_two_problems_the_first_part_s_is_told()
+    public void Of_several_problems_one_is_told_rather_than_that_the_others_were_ended()
     {
         string empty = Directory.CreateTempSubdirectory("higgs-audio-loading").FullName;
         try
         {
-            for (int i = 0; i < 5; i++)
-            {
-                Assert.That(() => HiggsAudioServeEngine.Load(empty, empty), Throws.TypeOf<CheckpointException>().With.Message.Contains("tokenizer.json"));
-                Assert.That(() => HiggsAudioServeEngine.Load(empty, empty, new EngineOptions { TokenizerFolder = Nano.Model }), Throws.TypeOf<CheckpointException>().With.Message.Contains("config.json"));
-            }
+            for (int i = 0; i < 10; i++)
+                Assert.That(() => HiggsAudioServeEngine.Load(empty, empty), Throws.TypeOf<CheckpointException>());
         }
         finally
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
@@ -73,6 +74,7 @@ internal readonly unsafe struct QuantizedInputs
                 to[(nint)i * rows] = 0;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Quantize(float* from, int* to, int row, int rows)
         {
             float* rest = stackalloc float[BlockQuantization.Size];
@@ -88,6 +90,7 @@ internal readonly unsafe struct QuantizedInputs
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Block(float* from, int* to, int row, int rows)
         {
             Vector256<sbyte> codes = BlockQuantization.QuantizeInput(Vector512.Load(from), Vector512.Load(from + 16), out float scale);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace HiggsAudio.Prompts.BytePair;
@@ -18,6 +19,7 @@ internal static class ByteLevelAlphabet
     /// <param name="utf8">The token as a vocabulary writes it.</param>
     /// <param name="bytes">Room for as many bytes as <paramref name="utf8"/> has.</param>
     /// <param name="written">The number of bytes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool TryToBytes(ReadOnlySpan<byte> utf8, Span<byte> bytes, out int written)
     {
         written = 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using HiggsAudio.Compute.Checkpoints;
@@ -60,6 +61,7 @@ internal sealed class BytePairModel
     }
 
     /// <summary>The encoder of what was read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public BytePairEncoder ToEncoder(ProblemAt problem)
     {
         if (!_tokens.TryBuild(out TokenVocabulary? vocabulary, out string? wrong))
@@ -94,6 +96,7 @@ internal sealed class BytePairModel
             };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void ReadVocabulary(ref Utf8JsonReader reader, ProblemAt problem)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -112,6 +115,7 @@ internal sealed class BytePairModel
     }
 
     // Merges are written as ["a", "b"] or, in older files, as "a b".
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void ReadMerges(ref Utf8JsonReader reader, ProblemAt problem)
     {
         if (reader.TokenType != JsonTokenType.StartArray)
@@ -145,6 +149,7 @@ internal sealed class BytePairModel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddMerge(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, ref byte[] joined, ProblemAt problem)
     {
         Reserve(ref joined, 2 * (left.Length + right.Length));
@@ -159,6 +164,7 @@ internal sealed class BytePairModel
         _merges.Add((leftId, rightId, merged));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool Find(ReadOnlySpan<byte> utf8, Span<byte> bytes, out int id)
     {
         id = -1;

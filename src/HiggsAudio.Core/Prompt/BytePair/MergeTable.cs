@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace HiggsAudio.Prompts.BytePair;
 
@@ -23,6 +24,7 @@ internal sealed class MergeTable
     }
 
     /// <summary>Adds a merge; of two merges of a pair the last one counts, as in the reference.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(int left, int right, int rank, int merged)
     {
         int slot = Slot(left, right);
@@ -33,6 +35,7 @@ internal sealed class MergeTable
     /// <summary>The merge of a pair: its rank in the upper half, the merged token in the lower; or <see cref="None"/>.</summary>
     public ulong Find(int left, int right) => _merges[Slot(left, right)];
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Slot(int left, int right)
     {
         ulong pair = Pair(left, right);

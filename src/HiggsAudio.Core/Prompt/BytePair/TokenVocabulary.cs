@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace HiggsAudio.Prompts.BytePair;
@@ -51,6 +52,7 @@ internal sealed class TokenVocabulary
         return ByteLevelAlphabet.TryToBytes(utf8, utf8, out int written) && TryFind(utf8.AsSpan(0, written), out id);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Slot(ReadOnlySpan<byte> bytes)
     {
         HashCode hash = default;   // seeded per process: a file cannot be made to collide
@@ -69,6 +71,7 @@ internal sealed class TokenVocabulary
         private int _used;
 
         /// <summary>Adds a token as the file writes it, <paramref name="added"/> if only found in the text itself.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Add(ReadOnlySpan<byte> utf8, int id, bool added = false)
         {
             if (_bytes.Length - _used < utf8.Length)
@@ -84,6 +87,7 @@ internal sealed class TokenVocabulary
         }
 
         /// <summary>Makes the vocabulary, or says what is wrong with it.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public bool TryBuild([NotNullWhen(true)] out TokenVocabulary? vocabulary, [NotNullWhen(false)] out string? problem)
         {
             (vocabulary, problem) = (null, null);
@@ -111,6 +115,7 @@ internal sealed class TokenVocabulary
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool Index(int id, string? apart)
     {
         if (apart is not null)
