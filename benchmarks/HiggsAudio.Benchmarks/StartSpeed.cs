@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime;
 using HiggsAudio.Compute;
 
 namespace HiggsAudio.Benchmarks;
@@ -45,7 +46,7 @@ internal static class StartSpeed
 
     private static double Seconds => (DateTime.Now - Begin).TotalSeconds;
 
-    private static void Print(string what, string more) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-16} {Seconds,6:0.00} s  {more}"));
+    private static void Print(string what, string more) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-16} {Seconds,6:0.00} s  compiled {JitInfo.GetCompiledMethodCount()} methods in {JitInfo.GetCompilationTime().TotalSeconds:0.00} s  {more}"));
 
     private static string Memory()
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
@@ -72,6 +73,9 @@ internal sealed class EngineParts : IDisposable
         _checkpoint?.Dispose();
     }
 
+    // The text tokenizer takes longer than a codec and a model that are mapped: meanwhile their kernels can be compiled.
+    private bool IsCompiledWhenNeeded => Device is CpuDevice && RuntimeFeature.IsDynamicCodeCompiled;
+
     private void LoadTokenizer()
     {
         Report("tokenizer", 0);
@@ -79,8 +83,12 @@ internal sealed class EngineParts : IDisposable
         Report("tokenizer", 1);
     }
 
-    private void LoadCodec() =>
+    private void LoadCodec()
+    {
         _codec = AudioCodec.Load(_folders.Codec, Device, new AudioCodecOptions(), new StageProgress(part => Report("codec", part)), _end.Token);
+        if (IsCompiledWhenNeeded)
+            _codec.WarmUp();
+    }
 
     private void LoadModel()
     {
@@ -89,8 +97,10 @@ internal sealed class EngineParts : IDisposable
         _checkpoint = _folders.OpenModel();
         _model = HiggsAudioModel.Load(_checkpoint, config, Device, new QuantizationPlan(_options.WeightFormat, _options.WeightFormatOverrides),
             _options.KeyValueFormat, part => Report("model", part));
-        Report("model", 1);
         _readAhead = new ReadAhead(Device);
+        if (IsCompiledWhenNeeded)
+            _model.WarmUp();
+        Report("model", 1);
     }
 
     private void Guarded(int part, Action load)

@@ -49,6 +49,9 @@ public sealed partial class AudioCodec
     public Task SavePackedAsync(string folder, IProgress<double>? progress = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => SavePacked(folder, progress, cancellationToken), cancellationToken);
 
+    /// <summary>Decodes a frame, so that on the CPU what computes is compiled before anybody waits for sound.</summary>
+    internal void WarmUp() => DecodeFrames(new AudioCodes(Codebooks, new int[Codebooks]), 0, 1, new float[HopLength]);
+
     private void WriteTo(string folder, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -66,11 +69,21 @@ public sealed partial class AudioCodec
             throw new InvalidOperationException("This codec was loaded to decode only (AudioCodecOptions.DecodeOnly): it cannot encode.");
     }
 
-    // Of the reader's bytes only those that decoding needs are read while loading. Afterwards nobody is told anything.
-    private sealed class Stage(Checkpoint checkpoint, IProgress<double>? progress, CancellationToken cancellationToken)
+    // What decoding needs of all that the codec needs.
+    private static double ShareOfDecoding(Checkpoint checkpoint)
     {
-        private readonly double _share = checkpoint.Tensors.Sum(t => CodecTensorNames.CanonicalForDecoding(t.Key) is null ? 0.0 : t.Value.ByteLength)
-            / Math.Max(1, checkpoint.Tensors.Sum(t => CodecTensorNames.Canonical(t.Key) is null ? 0 : t.Value.ByteLength));
+        double decoding = 0, all = 0;
+        foreach ((string stored, CheckpointTensor tensor) in checkpoint.Tensors)
+        {
+            all += CodecTensorNames.Canonical(stored) is null ? 0 : tensor.ByteLength;
+            decoding += CodecTensorNames.CanonicalForDecoding(stored) is null ? 0 : tensor.ByteLength;
+        }
+        return all > 0 ? decoding / all : 1;
+    }
+
+    // Of the reader's bytes only a share is read while loading. Afterwards nobody is told anything.
+    private sealed class Stage(double share, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
         private bool _ended;
 
         public void Report(double part)
@@ -78,7 +91,7 @@ public sealed partial class AudioCodec
             if (_ended)
                 return;
             cancellationToken.ThrowIfCancellationRequested();
-            progress?.Report(Math.Min(1, part / _share));
+            progress?.Report(Math.Min(1, part / share));
         }
 
         public void End()

@@ -60,7 +60,8 @@ public sealed partial class AudioCodec : IDisposable
     /// <summary>Loads a codec on the CPU.</summary>
     /// <param name="folder">
     /// A folder with config.json and model.safetensors or model.pth: bosonai/higgs-audio-v2-tokenizer, in its first layout or in the
-    /// later one of the transformers library; or what <see cref="SavePacked"/> wrote, which is mapped as it is.
+    /// later one of the transformers library; or what <see cref="SavePacked"/> wrote, which is mapped as it is. The file stays open as long as the codec
+    /// lives, and must not be changed.
     /// </param>
     /// <param name="options">How to load it.</param>
     /// <param name="progress">Told the part that is done, from 0 to 1.</param>
@@ -103,7 +104,7 @@ public sealed partial class AudioCodec : IDisposable
             progress?.Report(0);
             var tensors = new CodecTensors(checkpoint, config, options.DecodeOnly);
             Func<string, string?> names = options.DecodeOnly ? CodecTensorNames.CanonicalForDecoding : CodecTensorNames.Canonical;
-            var stage = new Stage(checkpoint, progress, cancellationToken);
+            var stage = new Stage(options.DecodeOnly ? 1 : ShareOfDecoding(checkpoint), progress, cancellationToken);
             WeightFormat format = Packed(options.WeightFormat, checkpoint);
             var reader = new WeightReader(checkpoint, device, names, _ => format, stage.Report);
             var network = new CodecNetwork(reader, config, tensors);

@@ -69,6 +69,16 @@ public class LazyEncoderTests
     }
 
     [Test]
+    public void The_part_that_is_done_grows_to_the_end([Values] bool decodeOnly)
+    {
+        var parts = new List<double>();
+        AudioCodec.Load(Folder, new AudioCodecOptions { DecodeOnly = decodeOnly }, new Told(parts.Add)).Dispose();
+        Assert.That(parts, Is.Ordered);
+        Assert.That((parts[0], parts[^1]), Is.EqualTo((0.0, 1.0)));
+        Assert.That(parts.Distinct().Count(), Is.GreaterThan(20));
+    }
+
+    [Test]
     public void A_token_that_ends_after_loading_ends_nothing()
     {
         using var source = new CancellationTokenSource();

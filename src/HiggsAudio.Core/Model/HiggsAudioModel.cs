@@ -76,8 +76,29 @@ internal sealed class HiggsAudioModel
     /// <summary>An empty batch, to be kept and cleared.</summary>
     public TokenBatch CreateBatch() => new(Config);
 
+    /// <summary>
+    /// Runs some rows through the first layer and the audio head. On the CPU, what computes is compiled when it is first needed: this does it before
+    /// anybody waits for sound.
+    /// </summary>
+    public void WarmUp()
+    {
+        const int TextRows = 9;                                                   // rows are multiplied in eights, fours, and by themselves
+        using Backend ops = _device.CreateLane();
+        using SequenceState sequence = CreateSequence();
+        TokenBatch batch = CreateBatch();
+        for (int row = 0; row < TextRows; row++)
+            batch.AddText(sequence, 0);
+        Forward(ops, batch, layers: 1);
+        batch.Clear();
+        batch.AddAudio(sequence, new int[Config.AudioNumCodebooks]);
+        batch.RequestAudioLogits();
+        Forward(ops, batch, layers: 1);
+    }
+
     /// <summary>Runs the rows of a batch through the model: extends their sequences' caches and computes the logits that were asked for.</summary>
-    public void Forward(Backend ops, TokenBatch batch)
+    public void Forward(Backend ops, TokenBatch batch) => Forward(ops, batch, _layers.Length);
+
+    private void Forward(Backend ops, TokenBatch batch, int layers)
     {
         if (batch.Count == 0)
             throw new ArgumentException("The batch is empty.", nameof(batch));
@@ -85,7 +106,7 @@ internal sealed class HiggsAudioModel
         using var scratch = ops.Scratch();
         Matrix x = Embed(ops, batch);                                             // [rows, hidden]
         ops.Observe("hidden_states", 0, x);
-        for (int i = 0; i < _layers.Length; i++)
+        for (int i = 0; i < layers; i++)
         {
             _layers[i].Forward(ops, x, batch);
             ops.Observe("hidden_states", i + 1, x);
