@@ -52,7 +52,7 @@ public class LazyEncoderTests
     }
 
     [TestCase("encoder.block.2.block.4.weight_v")]
-    [TestCase("encoder_semantic.conv_blocks.1.res_units.0.conv2.conv.weight")]
+    [TestCase("encoder_semantic.conv_blocks.1.res_units.0.conv2.weight")]
     [TestCase("semantic_model.encoder.layers.0.final_layer_norm.weight")]
     [TestCase("semantic_model.encoder.pos_conv_embed.conv.weight_g")]
     public void A_broken_encoder_is_found_while_loading_and_nothing_of_it_read(string tensor)
