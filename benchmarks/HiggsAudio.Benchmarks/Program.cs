@@ -18,6 +18,8 @@ switch (args.FirstOrDefault())
         return await Soak.RunAsync(args);
     case "serving":
         return await ServingSpeed.RunAsync(args);
+    case "attention":
+        return AttentionSpeed.Run(args);
     case "codec":
         return CodecSpeed.Run(args);
     case null or "help" or "--help":
@@ -26,6 +28,7 @@ switch (args.FirstOrDefault())
               {MakeCheckpoint.Usage}
               {TrueSize.Usage}
               {FormatSpeed.Usage}
+              {AttentionSpeed.Usage}
               {Drift.Usage}
               {ServingSpeed.Usage}
               {Soak.Usage}
