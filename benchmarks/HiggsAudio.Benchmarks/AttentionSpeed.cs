@@ -18,7 +18,6 @@ internal static class AttentionSpeed
         int[] contexts = Numbers("--contexts", "256,2048,8192"), threads = Numbers("--threads", $"1,{Environment.ProcessorCount}");
         KeyValueFormat[] formats = [.. CommandLine.Value(args, "--formats", "Float32,BFloat16,Int8").Split(',').Select(Enum.Parse<KeyValueFormat>)];
         int rounds = Numbers("--rounds", "20")[0], layers = Numbers("--layers", "28")[0];
-        HiggsAudio.Compute.Cpu.Kernels.Probe.Hint = Numbers("--hint", "1")[0]; HiggsAudio.Compute.Cpu.Kernels.Probe.Order = Numbers("--order", "1")[0];
         MachineLine.Print(threads[^1]);
         using var probe = new TrueSizeProbe();
         foreach (int count in threads)

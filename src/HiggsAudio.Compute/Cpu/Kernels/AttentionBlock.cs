@@ -86,15 +86,10 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
             int count = Math.Min(Tile, end - slot);
             uint hiddenBits = hidden == null ? 0 : hidden[slot / Tile];
             byte* keys = source.Keys(slot), values = source.Values(slot, out nint stride);
-            byte* next = slot + Tile <= lastSlot ? source.Keys(slot + Tile) : keys;
-            byte* nextv = slot + Tile <= lastSlot ? source.Values(slot + Tile, out _) : values;
-            if (Probe.Order == 1)
-            {
-                byte* swap = next;
-                next = nextv;
-                nextv = swap;
-            }
-            AttentionProducts<TSimd, TVector, TElements>.Scores(_queries, _lanes, keys, _dim, TElements.IsScaled ? source.KeyScales(slot) : null, scale, _scores, Probe.Order == 1 ? nextv : Probe.Order == 2 ? keys : values);
+            // Meanwhile the next tile's are fetched, also those of the next section, which usually comes next.
+            bool isLast = slot + Tile > lastSlot;
+            byte* nextKeys = isLast ? keys : source.Keys(slot + Tile), nextValues = isLast ? values : source.Values(slot + Tile, out _);
+            AttentionProducts<TSimd, TVector, TElements>.Scores(_queries, _lanes, keys, _dim, TElements.IsScaled ? source.KeyScales(slot) : null, scale, _scores, nextKeys);
             for (int lane = 0; lane < _lanes; lane++)
             {
                 Mask(lane, slot, hiddenBits);
@@ -108,9 +103,9 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
                 while (to < count && (hiddenBits >> to & 1) == 0)
                     to++;
                 if (_dim == _stride)
-                    AddValues<TElements>(values, stride, slot, from, to, state, next);
+                    AddValues<TElements>(values, stride, slot, from, to, state, nextValues);
                 else
-                    AddValues<Float32KeyValues>(Padded<TElements>(values, stride, from, to), _stride, slot, from, to, state, next);
+                    AddValues<Float32KeyValues>(Padded<TElements>(values, stride, from, to), _stride, slot, from, to, state, nextValues);
                 from = to + 1;
             }
         }

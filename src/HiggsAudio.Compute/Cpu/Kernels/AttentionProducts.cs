@@ -83,15 +83,15 @@ internal static unsafe class AttentionProducts<TSimd, TVector, TElements>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector Second(byte* group, int at) => TElements.Second<TSimd, TVector>(group, at);
 
-    // A line that is needed soon.
+    // A line that is needed soon: into the second cache, or, where computing takes longer than reading, into the first. (Measured on Zen 4.)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fetch(byte* line)
     {
         if (!Sse.IsSupported)
             return;
-        if (Probe.Hint == 0)
+        if (TElements.IsScaled)
             Sse.Prefetch0(line);
-        else if (Probe.Hint == 1)
+        else
             Sse.Prefetch1(line);
     }
 
@@ -334,10 +334,4 @@ internal static unsafe class AttentionProducts<TSimd, TVector, TElements>
             TSimd.Store(o + Half, b);
         }
     }
-}
-
-/// <summary>Experiments.</summary>
-internal static class Probe
-{
-    public static int Hint, Order;
 }
