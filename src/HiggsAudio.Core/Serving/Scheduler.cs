@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using HiggsAudio.Compute;
 using HiggsAudio.Generation;
 using HiggsAudio.Model;
@@ -25,16 +24,13 @@ internal sealed partial class Scheduler : IDisposable
     private readonly List<GenerationRequest> _inPass = [];
     private readonly AutoResetEvent _wake = new(false);
     private readonly Thread _thread;
-    private readonly PrefillPace _pace;
     private long _reservedBytes;
-    private int _promptRows;                                                      // of the pass
     private volatile bool _stopping;
 
     public Scheduler(HiggsAudioModel model, Device device, EngineOptions options)
     {
         (_model, _options) = (model, options);
         (_lane, _batch, _prefixes) = (device.CreateLane(), model.CreateBatch(), new PrefixCache(options.PrefixCacheBytes));
-        _pace = new PrefillPace(options.PrefillChunk);
         _bytesPerRow = model.CacheShape.BytesPerSlot;
         _thread = new Thread(Run) { IsBackground = true, Name = "HiggsAudio scheduler" };
         _thread.Start();
@@ -133,9 +129,7 @@ internal sealed partial class Scheduler : IDisposable
             Collect();
             if (_inPass.Count == 0)
                 return false;
-            long begin = Stopwatch.GetTimestamp();
             _model.Forward(_lane, _batch);
-            _pace.Note(_batch.Count - _promptRows, _promptRows, Stopwatch.GetElapsedTime(begin).TotalSeconds);
             foreach (GenerationRequest request in _inPass)
             {
                 KeepPrefix(request);
@@ -160,7 +154,7 @@ internal sealed partial class Scheduler : IDisposable
         foreach (GenerationRequest request in _active)
             if (request.PrefilledRows == request.Prompt.Rows.Length && !request.IsPaused)
                 AddStep(request);
-        int steps = _batch.Count, room = steps > 0 ? _pace.Rows : PrefillRowsAlone;
+        int room = _inPass.Count > 0 ? _options.PrefillChunk : PrefillRowsAlone;
         foreach (GenerationRequest request in _active)
         {
             if (room <= 0)
@@ -168,7 +162,6 @@ internal sealed partial class Scheduler : IDisposable
             if (request.PrefilledRows < request.Prompt.Rows.Length && !AwaitsPrefix(request))
                 room -= AddPrefill(request, room);
         }
-        _promptRows = _batch.Count - steps;
     }
 
     private void AddStep(GenerationRequest request)
