@@ -20,6 +20,8 @@ switch (args.FirstOrDefault())
         return await Soak.RunAsync(args);
     case "serving":
         return await ServingSpeed.RunAsync(args);
+    case "attention":
+        return AttentionSpeed.Run(args);
     case "codec":
         return CodecSpeed.Run(args);
     case null or "help" or "--help":
@@ -29,6 +31,7 @@ switch (args.FirstOrDefault())
               {TrueSize.Usage}
               {FormatSpeed.Usage}
               {StartSpeed.Usage}
+              {AttentionSpeed.Usage}
               {Drift.Usage}
               {ServingSpeed.Usage}
               {Soak.Usage}

@@ -8,7 +8,7 @@ namespace HiggsAudio.Benchmarks;
 internal static class ServingSpeed
 {
     public const string Usage = """
-        serving [DIR] [--rounds N] [--seconds S] [--frames N] [--threads N] [--format F] [--callers 1,2,4,8] [--no-first] [--in-turn]
+        serving [DIR] [--rounds N] [--seconds S] [--frames N] [--threads N] [--format F] [--callers 1,2,4,8] [--no-first] [--no-at-once] [--in-turn]
                       the nano voice, or DIR/lm and DIR/codec; S seconds for each number of callers and round; --in-turn: requests of N frames at most
         """;
 
@@ -33,9 +33,15 @@ internal static class ServingSpeed
         var time = TimeSpan.FromSeconds(seconds);
         if (!args.Contains("--no-first"))
             await FirstAudioAsync(engine, options, rounds);
-        await SpeedAsync("at once", n => TogetherAsync(engine, options, n, time), callers, rounds, engine.Codec.FrameRate);
+        if (!args.Contains("--no-at-once"))
+            await SpeedAsync("at once", n => TogetherAsync(engine, options, n, time), callers, rounds, engine.Codec.FrameRate);
         if (args.Contains("--in-turn"))
-            await SpeedAsync("callers, one request after the other", n => InTurnAsync(engine, options, n, time), callers, rounds, engine.Codec.FrameRate);
+        {
+            Waits[] waits = [.. callers.Select(n => new Waits(n))];
+            await SpeedAsync("callers, one request after the other", n => InTurnAsync(engine, options, waits.First(w => w.Callers == n), time), callers, rounds, engine.Codec.FrameRate);
+            foreach (Waits w in waits.Where(w => w.First.Count > 0))
+                Console.WriteLine($"{w.Callers} callers, one request after the other: first sound {Milliseconds(w.First)}, longest pause of an answer {Milliseconds(w.Longest)}");
+        }
         return 0;
     }
 
@@ -54,7 +60,8 @@ internal static class ServingSpeed
     private static async Task SpeedAsync(string what, Func<int, Task<double>> measure, int[] callers, int rounds, double frameRate)
     {
         var speeds = callers.ToDictionary(n => n, _ => new List<double>());
-        await measure(callers[0]);
+        if (rounds > 1)
+            await measure(callers[0]);
         for (int round = 0; round < rounds; round++)
             foreach (int n in callers)
                 speeds[n].Add(await measure(n));
@@ -131,13 +138,23 @@ internal static class ServingSpeed
         }
     }
 
-    // Callers that ask again when their answer has ended: prompts among the steps of others. What they hear after a first second counts.
-    private static async Task<double> InTurnAsync(HiggsAudioServeEngine engine, GenerationOptions options, int callers, TimeSpan time)
+    // What callers waited for, in seconds: for the first sound of an answer, and at most for the next.
+    private sealed record Waits(int Callers)
+    {
+        public List<double> First { get; } = [];
+
+        public List<double> Longest { get; } = [];
+    }
+
+    // Callers that ask again when their answer has ended: prompts among the steps of others. It counts from when all have heard something.
+    private static async Task<double> InTurnAsync(HiggsAudioServeEngine engine, GenerationOptions options, Waits waits, TimeSpan time)
     {
         long frames = 0;
+        var heard = new bool[waits.Callers];
         using var end = new CancellationTokenSource();
-        Task[] work = [.. Enumerable.Range(0, callers).Select(i => Task.Run(() => CallAsync(i)))];
-        await Task.Delay(1000);
+        Task[] work = [.. Enumerable.Range(0, waits.Callers).Select(i => Task.Run(() => CallAsync(i)))];
+        while (!heard.All(h => h))
+            await Task.Delay(1);
         long before = Interlocked.Read(ref frames);
         var clock = Stopwatch.StartNew();
         await Task.Delay(time);
@@ -151,8 +168,23 @@ internal static class ServingSpeed
             for (int i = 0; !end.IsCancellationRequested; i++)
                 try
                 {
+                    var clock = Stopwatch.StartNew();
+                    double first = 0, longest = 0;
                     await foreach (HiggsAudioStreamerDelta delta in engine.GenerateDeltaStreamAsync(NanoVoice.Say(Text), options with { Seed = 1000 * caller + i }, cancellationToken: end.Token))
+                    {
                         Interlocked.Add(ref frames, delta.AudioCodes?.Frames ?? 0);
+                        if (delta.Audio.IsEmpty)
+                            continue;
+                        (first, longest) = first == 0 ? (clock.Elapsed.TotalSeconds, 0) : (first, Math.Max(longest, clock.Elapsed.TotalSeconds));
+                        heard[caller] = true;
+                        clock.Restart();
+                    }
+                    lock (waits)
+                        if (i > 0 && longest > 0)
+                        {
+                            waits.First.Add(first);
+                            waits.Longest.Add(longest);
+                        }
                 }
                 catch (OperationCanceledException)
                 {

@@ -66,6 +66,7 @@ internal static class TrueSize
                     figures.Add($"prefill {prompt}, {lane.Threads} threads", prompt / lane.Prefill(prompt), "tokens/s");
             }
         figures.Print();
+        Line("intermediate results", $"{lanes.Max(l => l.ScratchBytes) / 1e6:0} MB at most");
         Line("peak memory", $"{Status("VmHWM")}, {sequences.Values.Sum(s => s[0].Cache.Bytes) / 1e9:0.00} GB of it keys and values, 1.07 GB the probe's");
         foreach (SequenceState sequence in sequences.Values.SelectMany(s => s))
             sequence.Dispose();

@@ -72,6 +72,9 @@ internal sealed class TrueSizeSteps : IDisposable
         return (seconds / steps, (double)allocated / steps);
     }
 
+    /// <summary>Most bytes of intermediate results so far.</summary>
+    public long ScratchBytes => _lane.ScratchBytes;
+
     /// <summary>Runs a prompt of text tokens in one batch.</summary>
     /// <returns>Seconds.</returns>
     public double Prefill(int tokens)

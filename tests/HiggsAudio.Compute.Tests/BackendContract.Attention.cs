@@ -270,6 +270,30 @@ public abstract partial class BackendContract
     }
 
     [Test]
+    public void A_key_or_value_that_is_not_a_number_leaves_earlier_rows_alone([Values] KeyValueFormat format, [Values(1, 2, 3, 4)] int group, [Values(16, 32)] int dim,
+        [Values(1, 34, 69)] int slot)
+    {
+        const int Rows = 70;
+        using var caches = new Caches(this, 3, new KvCacheShape(1, 1, dim, format));
+        caches.Reserve(Rows);
+        Matrix q = RandomMatrix(Rows, group * dim).Tested;
+        float[] keys = NormalValues(Rows * dim), values = NormalValues(Rows * dim), broken = NormalValues(Rows * dim);
+        broken[slot * dim + 3] = float.NaN;
+        float[] clean = Attend(0, keys, values);
+        foreach ((int sequence, float[] theKeys, float[] theValues) in new[] { (1, keys, Broken(values)), (2, Broken(keys), values) })
+        {
+            float[] result = Attend(sequence, theKeys, theValues);
+            Assert.That(result[..(slot * group * dim)], Is.EqualTo(clean[..(slot * group * dim)]), "rows before it");
+            Assert.That(result[(slot * group * dim)..].Chunk(dim).All(head => !head.All(float.IsFinite)), "rows that see it");
+        }
+
+        float[] Broken(float[] from) => [.. from[..(slot * dim)], .. broken[(slot * dim)..((slot + 1) * dim)], .. from[((slot + 1) * dim)..]];
+
+        float[] Attend(int sequence, float[] keys, float[] values) => Lane.Read(caches.One(Lane, caches.Tested, 0, Lane.Copy(q), Lane.Upload(keys, Rows, dim),
+            Lane.Upload(values, Rows, dim), [.. Enumerable.Range(0, Rows).Select(s => (sequence, s, s))], []));
+    }
+
+    [Test]
     public void SelfAttention_lets_all_rows_see_all_rows([Values(1, 2, 17, 33, 300)] int rows, [Values(1, 3)] int heads, [Values(1, 6, 16, 64)] int dim)
     {
         Pair all = RandomMatrix(rows, 3 * heads * dim), y = Destination(rows, heads * dim, 3);

@@ -1,17 +1,21 @@
+using HiggsAudio.Compute.Cpu.Kernels;
+
 namespace HiggsAudio.Compute.Cpu;
 
 /// <summary>
-/// Keys and values in pages of some slots for all layers: in a page, [layer][head] and then the keys, [strip of 16 slots][headDim][16 slots],
-/// the values, [slot][headDim], and with 8 bits the scales of the keys and of the values, [slot] each. So both sums of attention run over
-/// whole vectors: scores over slots, outputs over features. Forks share pages; one that is shared is copied before it is written.
+/// Keys and values in pages of some slots for all layers: in a page, [layer][head][strip of 32 slots], and in a strip the keys, [headDim][32
+/// slots], the values, [slot][headDim], and with 8 bits the scales of the keys and of the values, [slot] each. So both sums of attention run
+/// over whole vectors, scores over slots and outputs over features, and a head is read from a page in order. In bfloat16 the slots of a strip,
+/// and every 32 features of a value, lie in the order 0, 16, 1, 17, …: see <see cref="BFloat16KeyValues"/>. Forks share pages; one that is
+/// shared is copied before it is written.
 /// </summary>
 internal sealed unsafe class CpuKvCache(KvCacheShape shape, CpuPageMemory memory) : KvCache(shape)
 {
     /// <summary>Slots of a page.</summary>
     public const int PageSlots = 64;
 
-    /// <summary>Slots of a strip of keys.</summary>
-    public const int StripSlots = 16;
+    /// <summary>Slots of a strip.</summary>
+    public const int StripSlots = KeyValueGroup.Size;
 
     private CpuPage[] _pages = [];
     private int _count;
@@ -20,23 +24,27 @@ internal sealed unsafe class CpuKvCache(KvCacheShape shape, CpuPageMemory memory
 
     public override long Bytes => _count * PageBytes;
 
-    private long MatrixBytes => (long)PageSlots * Shape.HeadDim * Shape.ElementBytes;
+    private long MatrixBytes => (long)StripSlots * Shape.HeadDim * Shape.ElementBytes;
 
-    private long HeadBytes => 2 * MatrixBytes + (Shape.Format == KeyValueFormat.Int8 ? 2 * PageSlots * sizeof(float) : 0);
+    private long StripBytes => 2 * MatrixBytes + (Shape.Format == KeyValueFormat.Int8 ? 2 * StripSlots * sizeof(float) : 0);
 
-    private long PageBytes => Shape.Layers * Shape.KeyValueHeads * HeadBytes;
+    private long PageBytes => (long)Shape.Layers * Shape.KeyValueHeads * (PageSlots / StripSlots) * StripBytes;
 
-    /// <summary>Keys of a head in the slots page * PageSlots and on.</summary>
-    public byte* Keys(int layer, int head, int page) => _pages[page].Data + ((long)layer * Shape.KeyValueHeads + head) * HeadBytes;
+    /// <summary>Keys of a head in the strip of a slot.</summary>
+    public byte* Keys(int layer, int head, int slot)
+    {
+        (int page, int row) = Math.DivRem(slot, PageSlots);
+        return _pages[page].Data + (((long)layer * Shape.KeyValueHeads + head) * (PageSlots / StripSlots) + row / StripSlots) * StripBytes;
+    }
 
-    /// <summary>Values of a head in these slots.</summary>
-    public byte* Values(int layer, int head, int page) => Keys(layer, head, page) + MatrixBytes;
+    /// <summary>Values of a head in the strip of a slot.</summary>
+    public byte* Values(int layer, int head, int slot) => Keys(layer, head, slot) + MatrixBytes;
 
-    /// <summary>Scales of the keys of a head in these slots; only with 8 bits.</summary>
-    public float* KeyScales(int layer, int head, int page) => (float*)(Keys(layer, head, page) + 2 * MatrixBytes);
+    /// <summary>Scales of the keys of a head in the strip of a slot; only with 8 bits.</summary>
+    public float* KeyScales(int layer, int head, int slot) => (float*)(Keys(layer, head, slot) + 2 * MatrixBytes);
 
-    /// <summary>Scales of the values of a head in these slots; only with 8 bits.</summary>
-    public float* ValueScales(int layer, int head, int page) => KeyScales(layer, head, page) + PageSlots;
+    /// <summary>Scales of the values of a head in the strip of a slot; only with 8 bits.</summary>
+    public float* ValueScales(int layer, int head, int slot) => KeyScales(layer, head, slot) + StripSlots;
 
     public override void Reserve(int slots)
     {
@@ -77,30 +85,40 @@ internal sealed unsafe class CpuKvCache(KvCacheShape shape, CpuPageMemory memory
     /// <param name="value">[headDim]</param>
     public void Write(int layer, int head, int slot, float* key, float* value)
     {
-        (int page, int row) = Math.DivRem(slot, PageSlots);
-        byte* keys = Keys(layer, head, page), values = Values(layer, head, page);
+        int row = slot % StripSlots;
+        byte* keys = Keys(layer, head, slot), values = keys + MatrixBytes;
         float keyScale = 1, valueScale = 1;
         if (Shape.Format == KeyValueFormat.Int8)
         {
-            keyScale = KeyScales(layer, head, page)[row] = Scale(key);
-            valueScale = ValueScales(layer, head, page)[row] = Scale(value);
+            keyScale = KeyScales(layer, head, slot)[row] = KeyValueCodes.Scale(key, Shape.HeadDim);
+            valueScale = ValueScales(layer, head, slot)[row] = KeyValueCodes.Scale(value, Shape.HeadDim);
         }
-        long first = KeyIndex(row, 0);
-        Store(key, keys, first, StripSlots, keyScale);
-        Store(value, values, (long)row * Shape.HeadDim, 1, valueScale);
+        uint* codes = stackalloc uint[KeyValueGroup.Size];
+        for (int first = 0; first < Shape.HeadDim; first += KeyValueGroup.Size)
+        {
+            int count = Math.Min(KeyValueGroup.Size, Shape.HeadDim - first);
+            KeyValueCodes.Encode(Shape.Format, key + first, count, keyScale, codes);
+            Store(codes, count, keys, KeyIndex(row, first), StripSlots);
+            KeyValueCodes.Encode(Shape.Format, value + first, count, valueScale, codes);
+            long at = (long)row * Shape.HeadDim + first;
+            if (InPairs)
+                StorePairs(codes, (uint*)((ushort*)values + at));
+            else
+                Store(codes, count, values, at, 1);
+        }
     }
 
     public override void Read(int layer, int slot, Span<float> key, Span<float> value)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)layer, (uint)Shape.Layers, nameof(layer));
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Capacity, nameof(slot));
-        (int page, int row) = Math.DivRem(slot, PageSlots);
+        int row = slot % StripSlots;
         bool scaled = Shape.Format == KeyValueFormat.Int8;
         for (int head = 0; head < Shape.KeyValueHeads; head++)
             for (int d = 0; d < Shape.HeadDim; d++)
             {
-                key[head * Shape.HeadDim + d] = Element(Keys(layer, head, page), KeyIndex(row, d)) * (scaled ? KeyScales(layer, head, page)[row] : 1);
-                value[head * Shape.HeadDim + d] = Element(Values(layer, head, page), (long)row * Shape.HeadDim + d) * (scaled ? ValueScales(layer, head, page)[row] : 1);
+                key[head * Shape.HeadDim + d] = Element(Keys(layer, head, slot), KeyIndex(row, d)) * (scaled ? KeyScales(layer, head, slot)[row] : 1);
+                value[head * Shape.HeadDim + d] = Element(Values(layer, head, slot), ValueIndex(row, d)) * (scaled ? ValueScales(layer, head, slot)[row] : 1);
             }
     }
 
@@ -110,40 +128,40 @@ internal sealed unsafe class CpuKvCache(KvCacheShape shape, CpuPageMemory memory
             _pages[_count - 1].Release();
     }
 
-    // Where element d of a page's key is.
-    private long KeyIndex(int row, int d) => ((long)(row / StripSlots) * Shape.HeadDim + d) * StripSlots + row % StripSlots;
+    // Where element d of a strip's key is.
+    private long KeyIndex(int row, int d) => (long)d * StripSlots + KeyValueGroup.Place(Shape.Format, row);
 
-    // What the largest magnitude's code of 127 stands for; not a number if a value is not finite.
-    private float Scale(float* values)
-    {
-        float largest = 0, odd = 0;
-        for (int d = 0; d < Shape.HeadDim; d++)
-        {
-            largest = Math.Max(largest, Math.Abs(values[d]));
-            odd += values[d] * 0;
-        }
-        return largest / 127 + odd;
-    }
+    // Where element d of a strip's value is.
+    private long ValueIndex(int row, int d) =>
+        (long)row * Shape.HeadDim + (InPairs ? d - d % KeyValueGroup.Size + KeyValueGroup.Place(Shape.Format, d % KeyValueGroup.Size) : d);
 
-    private void Store(float* from, byte* to, long at, int step, float scale)
+    // Whether two features of a value share a word.
+    private bool InPairs => Shape.Format == KeyValueFormat.BFloat16 && Shape.HeadDim % KeyValueGroup.Size == 0;
+
+    // Features of a slot's key, which are a strip's width apart, or of its value, side by side.
+    private void Store(uint* codes, int count, byte* to, long at, int step)
     {
-        int count = Shape.HeadDim;
         switch (Shape.Format)
         {
             case KeyValueFormat.Float32:
-                for (int d = 0; d < count; d++, at += step)
-                    ((float*)to)[at] = from[d];
+                for (int d = 0; d < count; d++)
+                    ((uint*)to)[at + d * step] = codes[d];
                 break;
             case KeyValueFormat.BFloat16:
-                for (int d = 0; d < count; d++, at += step)
-                    ((ushort*)to)[at] = BFloat16.Round(from[d]);
+                for (int d = 0; d < count; d++)
+                    ((ushort*)to)[at + d * step] = (ushort)codes[d];
                 break;
             default:
-                float inverse = 1 / scale is var one && float.IsFinite(one) ? one : 0;
-                for (int d = 0; d < count; d++, at += step)
-                    to[at] = (byte)(sbyte)Math.Clamp(MathF.Round(from[d] * inverse), -127, 127);
+                for (int d = 0; d < count; d++)
+                    to[at + d * step] = (byte)codes[d];
                 break;
         }
+    }
+
+    private static void StorePairs(uint* codes, uint* to)
+    {
+        for (int i = 0; i < KeyValueGroup.Half; i++)
+            to[i] = codes[i] | codes[i + KeyValueGroup.Half] << 16;
     }
 
     private float Element(byte* data, long at) => Shape.Format switch

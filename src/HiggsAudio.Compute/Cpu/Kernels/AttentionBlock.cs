@@ -6,7 +6,7 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 internal static class AttentionBlock
 {
     /// <summary>Slots between two looks at the maximum of the scores; the bits of a word say which of them are hidden.</summary>
-    public const int Tile = 32;
+    public const int Tile = KeyValueGroup.Size;
 
     /// <summary>Slots that are summed up by themselves.</summary>
     public const int Section = 256;
@@ -20,8 +20,8 @@ internal static class AttentionBlock
 
 /// <summary>
 /// Attention of a block of queries (lanes) to the slots of one key-value head, with a running softmax (FlashAttention, arXiv:2205.14135).
-/// Scores are computed for a vector of slots at a time, outputs for a vector of features; both read keys and values once for three or six
-/// lanes, which is what the heads of a row that share them are.
+/// Scores are computed for vectors of slots, outputs for vectors of features; both read keys and values once for three or six lanes, which
+/// is what the heads of a row that share them are.
 /// </summary>
 /// <remarks>
 /// What a lane gets depends on its query, its limit and the slots alone: tiles and sections begin at fixed slots, every product and sum
@@ -46,7 +46,7 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
         _indices = _scores + AttentionBlock.MaxLanes * Tile;        // [Tile]: 0, 1, 2 …
         _limits = _indices + Tile;                                  // [lanes]
         _corrections = _limits + Tile;                              // [lanes]
-        _padded = _corrections + Tile;                              // [Tile, stride], if a row is not whole vectors
+        _padded = _corrections + Tile;                              // [Tile, stride], if a row is not whole groups
         _queries = _padded + (dim == _stride ? 0 : Tile * _stride); // [lanes, dim]
         for (int i = 0; i < Tile; i++)
             _indices[i] = i;
@@ -56,7 +56,7 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
     public static long WorkFloats(int dim) =>
         AttentionBlock.MaxLanes * ((long)Tile + dim) + 3 * Tile + (dim == Stride(dim) ? 0 : (long)Tile * Stride(dim)) + TSimd.Width;
 
-    /// <summary>Floats of a result: outputs of all lanes [lanes, stride], maxima [lanes], sums of weights [lanes], in whole vectors.</summary>
+    /// <summary>Floats of a result: outputs of all lanes [lanes, stride], maxima [lanes], sums of weights [lanes], in whole groups.</summary>
     public static long StateFloats(int dim, int lanes) => (long)lanes * Stride(dim) + 2 * Stride(lanes);
 
     /// <summary>Sets the query of a lane, and the last slot that it sees.</summary>
@@ -86,8 +86,10 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
             int count = Math.Min(Tile, end - slot);
             uint hiddenBits = hidden == null ? 0 : hidden[slot / Tile];
             byte* keys = source.Keys(slot), values = source.Values(slot, out nint stride);
-            byte* next = slot + Tile < end ? source.Keys(slot + Tile) : keys;
-            AttentionProducts<TSimd, TVector, TElements>.Scores(_queries, _lanes, keys, _dim, TElements.IsScaled ? source.KeyScales(slot) : null, scale, _scores, values);
+            // Meanwhile the next tile's are fetched, also those of the next section, which usually comes next.
+            bool isLast = slot + Tile > lastSlot;
+            byte* nextKeys = isLast ? keys : source.Keys(slot + Tile), nextValues = isLast ? values : source.Values(slot + Tile, out _);
+            AttentionProducts<TSimd, TVector, TElements>.Scores(_queries, _lanes, keys, _dim, TElements.IsScaled ? source.KeyScales(slot) : null, scale, _scores, nextKeys);
             for (int lane = 0; lane < _lanes; lane++)
             {
                 Mask(lane, slot, hiddenBits);
@@ -101,9 +103,9 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
                 while (to < count && (hiddenBits >> to & 1) == 0)
                     to++;
                 if (_dim == _stride)
-                    AddValues<TElements>(values, stride, slot, from, to, state, next);
+                    AddValues<TElements>(values, stride, slot, from, to, state, nextValues);
                 else
-                    AddValues<Float32KeyValues>(Padded<TElements>(values, stride, from, to), _stride, slot, from, to, state, next);
+                    AddValues<Float32KeyValues>(Padded<TElements>(values, stride, from, to), _stride, slot, from, to, state, nextValues);
                 from = to + 1;
             }
         }
@@ -132,12 +134,16 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
     {
         float sum = Sums(state)[lane], factor = sum == 0 ? 0 : 1 / sum;
         float* output = state + lane * _stride;
-        for (int d = 0; d < _dim; d++)
+        TVector factors = TSimd.Broadcast(factor);
+        int d = 0;
+        for (; d <= _dim - TSimd.Width; d += TSimd.Width)
+            TSimd.Store(y + d, TSimd.Multiply(TSimd.Load(output + d), factors));
+        for (; d < _dim; d++)
             y[d] = output[d] * factor;
     }
 
-    // Whole vectors.
-    private static int Stride(int count) => (count + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
+    // Whole groups.
+    private static int Stride(int count) => (count + KeyValueGroup.Size - 1) / KeyValueGroup.Size * KeyValueGroup.Size;
 
     private readonly float* Maxima(float* state) => state + _lanes * _stride;
 
@@ -201,34 +207,39 @@ internal unsafe struct AttentionBlock<TSimd, TVector> where TSimd : struct, ISim
         }
     }
 
-    // Rows that are not whole vectors, as floats with zeros behind them.
+    // Rows that are not whole groups, as floats with zeros behind them.
     private readonly byte* Padded<TElements>(byte* values, nint stride, int from, int to) where TElements : struct, IKeyValueElements
     {
         for (int s = from; s < to; s++)
         {
             float* row = _padded + s * _stride;
             for (int d = 0; d < _dim; d++)
-                row[d] = TElements.Load<Simd32, float>(values + (s * stride + d) * TElements.Size);
+                row[d] = TElements.Read(values + (s * stride + d) * TElements.Size);
             for (int d = _dim; d < _stride; d++)
                 row[d] = 0;
         }
         return (byte*)_padded;
     }
 
-    // Adds the weighted values of the tile's slots from … to − 1 to the outputs: three lanes together, or one.
+    // Adds the weighted values of the tile's slots from … to − 1 to the outputs: three lanes together, or one. What a lane does not see has
+    // no weight, and is not touched either: it may be not a number.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddValues<TElements>(byte* values, nint stride, int slot, int from, int to, float* state, byte* next) where TElements : struct, IKeyValueElements
     {
         for (int lane = 0; lane < _lanes;)
         {
             int together = lane + 3 <= _lanes ? 3 : 1;
-            float limit = _limits[lane];
+            int end = Math.Min(to, (int)_limits[lane] + 1 - slot), common = end;
             for (int i = 1; i < together; i++)
-                limit = Math.Max(limit, _limits[lane + i]);
-            int end = Math.Min(to, (int)limit + 1 - slot);
-            if (from < end)
-                AttentionProducts<TSimd, TVector, TElements>.AddValues(values, stride, _scores + lane * Tile, from, end, together, state + lane * _stride, _stride, next);
-            lane += together;
+                common = Math.Min(common, (int)_limits[lane + i] + 1 - slot);
+            if (from < common)
+                AttentionProducts<TSimd, TVector, TElements>.AddValues(values, stride, _scores + lane * Tile, from, common, together, state + lane * _stride, _stride, next);
+            for (int i = 0; i < together; i++, lane++)
+            {
+                end = Math.Min(to, (int)_limits[lane] + 1 - slot);
+                if (Math.Max(from, common) < end)
+                    AttentionProducts<TSimd, TVector, TElements>.AddValues(values, stride, _scores + lane * Tile, Math.Max(from, common), end, 1, state + lane * _stride, _stride, next);
+            }
         }
     }
 }

@@ -116,19 +116,18 @@ internal static unsafe class CachedAttention<TSimd, TVector> where TSimd : struc
     /// <summary>One head of a layer of a cache as a source.</summary>
     private readonly struct CacheSource(CpuKvCache cache, int layer, int head) : IKeyValueSource
     {
-        // A tile begins with a strip: slot * headDim elements into the page.
-        public byte* Keys(int slot) =>
-            cache.Keys(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots * cache.Shape.HeadDim * cache.Shape.ElementBytes;
+        // A tile is a strip.
+        public byte* Keys(int slot) => cache.Keys(layer, head, slot);
 
         public byte* Values(int slot, out nint stride)
         {
             stride = cache.Shape.HeadDim;
-            return cache.Values(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots * stride * cache.Shape.ElementBytes;
+            return cache.Values(layer, head, slot);
         }
 
-        public float* KeyScales(int slot) => cache.KeyScales(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots;
+        public float* KeyScales(int slot) => cache.KeyScales(layer, head, slot);
 
-        public float* ValueScales(int slot) => cache.ValueScales(layer, head, slot / CpuKvCache.PageSlots) + slot % CpuKvCache.PageSlots;
+        public float* ValueScales(int slot) => cache.ValueScales(layer, head, slot);
     }
 
     // A chunk is one block of one key-value head. The heaviest of a head, its last, come first.

@@ -6,33 +6,43 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 /// <summary>Rotary position embedding (arXiv:2104.09864) of queries and keys in place; keys and values are then written to the cache.</summary>
 internal static unsafe class Rotation
 {
+    // Elements below which a thread is not woken: what is appended lies on lines of its own, which come from memory one by one.
+    private const int WorthAThread = 1024;
+
     public static void RotateAndAppend(CpuThreads threads, Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer)
     {
-        int width = q.Columns + 2 * k.Columns;
+        int width = q.Columns + 2 * k.Columns, heads = k.Columns / rotary.HeadDim;
         int perChunk = (long)q.Rows * width < Elementwise.WorthSharing ? q.Rows : Math.Max(1, Elementwise.Chunk / width);
-        threads.Run(new Job(q, k, v, rotary, rows, layer, perChunk), (q.Rows + perChunk - 1) / perChunk);
+        // A few rows are shared by heads.
+        int parts = perChunk < q.Rows ? 1 : (int)Math.Clamp((long)q.Rows * width / WorthAThread, 1, Math.Min(heads, threads.Count));
+        int headsPerPart = (heads + parts - 1) / parts;
+        threads.Run(new Job(q, k, v, rotary, rows, layer, perChunk, parts, headsPerPart), (q.Rows + perChunk - 1) / perChunk * parts);
     }
 
-    private readonly struct Job(Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, int perChunk) : IChunkedJob
+    // A chunk is some rows of some key-value heads, with their queries.
+    private readonly struct Job(Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, int perChunk, int parts, int headsPerPart) : IChunkedJob
     {
         public void Execute(int chunk)
         {
-            for (int r = chunk * perChunk, end = Math.Min(q.Rows, r + perChunk); r < end; r++)
-                Row(r);
+            (int rowChunk, int part) = Math.DivRem(chunk, parts);
+            int firstHead = part * headsPerPart, endHead = Math.Min(k.Columns / rotary.HeadDim, firstHead + headsPerPart);
+            for (int r = rowChunk * perChunk, end = Math.Min(q.Rows, r + perChunk); r < end; r++)
+                Row(r, firstHead, endHead);
         }
 
-        private void Row(int row)
+        private void Row(int row, int firstHead, int endHead)
         {
             var cache = (CpuKvCache)rows.Caches[row];
-            int dim = rotary.HeadDim;
+            int dim = rotary.HeadDim, group = q.Columns / k.Columns;
             fixed (float* cosines = rotary[rows.Positions[row]])
             {
-                for (int c = 0; c < q.Columns; c += dim)
-                    Rotate(q.Row(row) + c, cosines, dim / 2, q.Row(row) + c);
-                for (int c = 0; c < k.Columns; c += dim)
+                for (int head = firstHead * group; head < endHead * group; head++)
+                    Rotate(q.Row(row) + head * dim, cosines, dim / 2, q.Row(row) + head * dim);
+                for (int head = firstHead; head < endHead; head++)
                 {
-                    Rotate(k.Row(row) + c, cosines, dim / 2, k.Row(row) + c);
-                    cache.Write(layer, c / dim, rows.Slots[row], k.Row(row) + c, v.Row(row) + c);
+                    float* key = k.Row(row) + head * dim;
+                    Rotate(key, cosines, dim / 2, key);
+                    cache.Write(layer, head, rows.Slots[row], key, v.Row(row) + head * dim);
                 }
             }
         }
