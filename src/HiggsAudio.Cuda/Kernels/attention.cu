@@ -1,0 +1,518 @@
+// Attention over caches of pages and over whole clips. A page has 64 slots of all layers: [layer][kvHead] of keys [64][headDim], values
+// [64][headDim], and with 8 bits the scales of the keys and of the values [64] each, as floats.
+//
+//   append_f32 | append_bf16 | append_int8(k, ks, v, vs, rotation, slots, rowSequences, pages, pageStride, layer, kvHeads, headDim)
+//     rotates k, and puts k and v into the rows' slots: grid (rows, ceil(kvHeads / 4)), block 128
+//   attend_F_q4 | attend_F_q16(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials)
+//     F = f32, bf16, int8; Q = 4 or 16. A task (first row, rows) is at most max(1, Q / min(group, Q)) neighbouring rows of one sequence.
+//     grid (tasks, kvHeads * ceil(group / Q), splits), block 128 if headDim <= 128, 256 if <= 256,
+//     launch memory 4 * (2 * 64 * (d + 4) + Q * (d + 4) + Q * 64 + 2 * Q) bytes, d = headDim rounded up to 4
+//     splits = 1: every block walks over all pages and writes y. Else (at least the largest slot / 64 + 1; more do nothing) a page each, to
+//     partials [rows, heads, splits, headDim + 2] floats, for attend_combine.
+//   attend_combine(partials, slots, splits, heads, headDim, y, ys)
+//     grid (rows, heads), block 128 or 256 as above
+//   self_attend(q, qs, k, ks, v, vs, rows, heads, headDim, y, ys)
+//     all rows attend to all: grid (ceil(rows / 16), heads), block and launch memory as for attend with Q = 16
+//
+// rotation [rows, headDim]: cosines, then sines, of each row's position. slots, rowSequences [rows]. pages [sequences, pageStride]: addresses.
+// hidden [sequences, pageStride]: bit s of a word is set where no row attends to the page's slot s; or 0 if there is none.
+// y may be q, exactly.
+//
+// The numbers of a row and head depend on nothing but its slots: pages give a maximum, a sum and outputs each, in a fixed order of
+// additions, and these are joined in the order of the pages, whether by one block or by attend_combine.
+#include "common.cuh"
+
+static const int PageSlots = 64;
+
+DEVICE float negative_infinity() { return __uint_as_float(0xFF800000u); }
+
+// ---- The elements of a cache ----------------------------------------------------------------------------------------------------------
+
+struct Float32Elements
+{
+    typedef float Type;
+    static const bool Scaled = false;
+    static DEVICE float read(float value) { return value; }
+    static DEVICE float write(float value, float) { return value; }
+};
+
+struct BFloat16Elements
+{
+    typedef unsigned short Type;
+    static const bool Scaled = false;
+    static DEVICE float read(unsigned short value) { return from_bf16(value); }
+    static DEVICE unsigned short write(float value, float) { return to_bf16(value); }
+};
+
+struct Int8Elements
+{
+    typedef signed char Type;
+    static const bool Scaled = true;
+    static DEVICE float read(signed char value) { return (float)value; }
+    static DEVICE signed char write(float value, float inverse) { return (signed char)fminf(fmaxf(rintf(__fmul_rn(value, inverse)), -127.0f), 127.0f); }
+};
+
+// The keys of a head in a page; the values and the scales follow.
+template <typename Elements>
+DEVICE typename Elements::Type* find_keys(unsigned long long page, int layer, int kvHeads, int head, int headDim)
+{
+    size_t bytes = 2 * PageSlots * (headDim * sizeof(typename Elements::Type) + (Elements::Scaled ? sizeof(float) : 0));
+    return (typename Elements::Type*)(page + ((size_t)layer * kvHeads + head) * bytes);
+}
+
+template <typename Elements>
+DEVICE float* find_scales(typename Elements::Type* keys, int headDim) { return (float*)(keys + 2 * PageSlots * headDim); }
+
+// One of the two halves of a rotated head; rounded as the reference rounds it, so that all devices keep the same key.
+DEVICE float rotate(const float* x, const float* rotation, int d, int headDim)
+{
+    int half = headDim / 2, i = d < half ? d : d - half;
+    float cosine = __ldg(rotation + i), sine = __ldg(rotation + half + i);
+    return d < half ? __fsub_rn(__fmul_rn(x[i], cosine), __fmul_rn(x[half + i], sine)) : __fadd_rn(__fmul_rn(x[half + i], cosine), __fmul_rn(x[i], sine));
+}
+
+// ---- append -------------------------------------------------------------------------------------------------------------------------
+
+// What the largest magnitude's code of 127 stands for; not a number if a value is not finite.
+DEVICE float code_scale(float largest, float odd) { return __fadd_rn(__fdiv_rn(warp_largest(largest), 127.0f), warp_sum(odd)); }
+
+DEVICE float inverse_scale(float scale)
+{
+    float inverse = __fdiv_rn(1.0f, scale);
+    return magnitude(inverse) < 0x7F800000u ? inverse : 0;
+}
+
+// A warp has a head of a row.
+template <typename Elements>
+DEVICE void append(const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages, int pageStride,
+    int layer, int kvHeads, int headDim)
+{
+    int row = blockIdx.x, head = blockIdx.y * 4 + threadIdx.x / WarpSize, lane = threadIdx.x % WarpSize;
+    if (head >= kvHeads)
+        return;
+    int slot = slots[row], inPage = slot % PageSlots;
+    k += (size_t)row * ks + head * headDim;
+    v += (size_t)row * vs + head * headDim;
+    rotation += (size_t)row * headDim;
+    typename Elements::Type* keys = find_keys<Elements>(pages[(size_t)rowSequences[row] * pageStride + slot / PageSlots], layer, kvHeads, head, headDim);
+    typename Elements::Type* values = keys + (PageSlots + inPage) * headDim;
+    float keyInverse = 1, valueInverse = 1;
+    if (Elements::Scaled)
+    {
+        float largestKey = 0, largestValue = 0, oddKey = 0, oddValue = 0;
+        for (int d = lane; d < headDim; d += WarpSize)
+        {
+            float key = rotate(k, rotation, d, headDim), value = v[d];
+            largestKey = fmaxf(largestKey, fabsf(key));
+            largestValue = fmaxf(largestValue, fabsf(value));
+            oddKey += key * 0;
+            oddValue += value * 0;
+        }
+        float keyScale = code_scale(largestKey, oddKey), valueScale = code_scale(largestValue, oddValue);
+        keyInverse = inverse_scale(keyScale);
+        valueInverse = inverse_scale(valueScale);
+        float* scales = find_scales<Elements>(keys, headDim);
+        if (lane == 0)
+        {
+            scales[inPage] = keyScale;
+            scales[PageSlots + inPage] = valueScale;
+        }
+    }
+    for (int d = lane; d < headDim; d += WarpSize)
+    {
+        keys[inPage * headDim + d] = Elements::write(rotate(k, rotation, d, headDim), keyInverse);
+        values[d] = Elements::write(v[d], valueInverse);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(128) append_f32(const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences,
+    const unsigned long long* pages, int pageStride, int layer, int kvHeads, int headDim)
+{
+    append<Float32Elements>(k, ks, v, vs, rotation, slots, rowSequences, pages, pageStride, layer, kvHeads, headDim);
+}
+
+extern "C" __global__ void __launch_bounds__(128) append_bf16(const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences,
+    const unsigned long long* pages, int pageStride, int layer, int kvHeads, int headDim)
+{
+    append<BFloat16Elements>(k, ks, v, vs, rotation, slots, rowSequences, pages, pageStride, layer, kvHeads, headDim);
+}
+
+extern "C" __global__ void __launch_bounds__(128) append_int8(const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences,
+    const unsigned long long* pages, int pageStride, int layer, int kvHeads, int headDim)
+{
+    append<Int8Elements>(k, ks, v, vs, rotation, slots, rowSequences, pages, pageStride, layer, kvHeads, headDim);
+}
+
+// ---- A page of keys and values against up to Q queries -------------------------------------------------------------------------------
+
+// A block's shared memory. Rows of keys and values are d + 4 floats apart: threads that read 16 bytes of neighbouring rows use all banks.
+struct Room
+{
+    float *keys, *values;           // [64, width]
+    float* queries;                 // [Q, width]
+    float* weights;                 // [Q, 64]
+    float *largest, *sum;           // [Q]
+    int width;
+
+    DEVICE Room(int headDim, int queryCount)
+    {
+        width = (headDim + 3) / 4 * 4 + 4;
+        keys = (float*)launch_memory();
+        values = keys + PageSlots * width;
+        queries = values + PageSlots * width;
+        weights = queries + queryCount * width;
+        largest = weights + queryCount * PageSlots;
+        sum = largest + queryCount;
+    }
+};
+
+// Sixteen bytes of elements as floats.
+DEVICE void widen(uint4 raw, float* to, float) { *(uint4*)to = raw; }
+
+DEVICE void widen(uint4 raw, float* to, unsigned short)
+{
+    *(float4*)to = make_float4(low_bf16(raw.x), high_bf16(raw.x), low_bf16(raw.y), high_bf16(raw.y));
+    *(float4*)(to + 4) = make_float4(low_bf16(raw.z), high_bf16(raw.z), low_bf16(raw.w), high_bf16(raw.w));
+}
+
+DEVICE float4 widen_bytes(unsigned word)
+{
+    return make_float4((float)(signed char)word, (float)(signed char)(word >> 8), (float)(signed char)(word >> 16), (float)(signed char)(word >> 24));
+}
+
+DEVICE void widen(uint4 raw, float* to, signed char)
+{
+    *(float4*)to = widen_bytes(raw.x);
+    *(float4*)(to + 4) = widen_bytes(raw.y);
+    *(float4*)(to + 8) = widen_bytes(raw.z);
+    *(float4*)(to + 12) = widen_bytes(raw.w);
+}
+
+// Copies `count` rows to shared memory, and zeros for the rest of the page and for what is missing of the last four columns.
+template <typename Elements>
+DEVICE void load_rows(const typename Elements::Type* from, size_t stride, const float* scales, int count, unsigned long long hidden, int headDim, float* to, int width)
+{
+    typedef typename Elements::Type Type;
+    const int Each = 16 / sizeof(Type);
+    if (headDim % Each == 0 && (((size_t)from | (stride * sizeof(Type))) & 15) == 0)
+    {
+        int perRow = headDim / Each;
+        for (int i = threadIdx.x; i < PageSlots * perRow; i += blockDim.x)
+        {
+            int row = i / perRow, at = (i - row * perRow) * Each;
+            bool there = row < count && !(hidden >> row & 1);
+            uint4 raw = there ? *(const uint4*)(from + row * stride + at) : make_uint4(0, 0, 0, 0);
+            widen(raw, to + row * width + at, Type());
+            if (Elements::Scaled && there)
+                for (int j = 0; j < Each; j++)
+                    to[row * width + at + j] *= scales[row];
+        }
+        return;
+    }
+    int padded = width - 4;
+    for (int i = threadIdx.x; i < PageSlots * padded; i += blockDim.x)
+    {
+        int row = i / padded, d = i - row * padded;
+        bool there = row < count && d < headDim && !(hidden >> row & 1);
+        float value = there ? Elements::read(from[row * stride + d]) : 0;
+        to[row * width + d] = Elements::Scaled && there ? value * scales[row] : value;
+    }
+}
+
+// What a query has gathered from pages: a maximum, and sums of weights and of weighted values relative to it.
+struct Gathered
+{
+    float largest, sum, output;
+
+    // Joins what another page gave. The order of the pages is the order of the calls.
+    DEVICE void join(float otherLargest, float otherSum, float otherOutput)
+    {
+        if (otherLargest == negative_infinity())
+            return;
+        if (largest == negative_infinity())
+        {
+            largest = otherLargest;
+            sum = otherSum;
+            output = otherOutput;
+            return;
+        }
+        float both = larger(largest, otherLargest), a = expf(largest - both), b = expf(otherLargest - both);
+        sum = fmaf(sum, a, __fmul_rn(otherSum, b));
+        output = fmaf(output, a, __fmul_rn(otherOutput, b));
+        largest = both;
+    }
+
+    DEVICE float result() const { return largest == negative_infinity() ? 0 : __fdiv_rn(output, sum); }
+};
+
+// The scores of a page, then weights: room.weights, room.largest and room.sum. limits[query] is the number of slots that a query sees.
+template <int Q>
+DEVICE void weigh(const Room& room, int queries, const int (&limits)[Q], unsigned long long hidden)
+{
+    int slot = threadIdx.x % PageSlots, part = threadIdx.x / PageSlots, parts = blockDim.x / PageSlots;
+    const float* key = room.keys + slot * room.width;
+    float scores[Q / 2];
+#pragma unroll
+    for (int i = 0; i < Q / 2; i++)
+        scores[i] = 0;
+    for (int d = 0; d < room.width - 4; d += 4)
+    {
+        float4 k = *(const float4*)(key + d);
+#pragma unroll
+        for (int i = 0; i < Q / 2; i++)
+        {
+            int query = i * parts + part;
+            if (query < queries)
+            {
+                float4 q = *(const float4*)(room.queries + query * room.width + d);
+                scores[i] = fmaf(q.x, k.x, fmaf(q.y, k.y, fmaf(q.z, k.z, fmaf(q.w, k.w, scores[i]))));
+            }
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < Q / 2; i++)
+    {
+        int query = i * parts + part;
+        if (query < queries)
+            room.weights[query * PageSlots + slot] = scores[i];
+    }
+    __syncthreads();
+    int lane = threadIdx.x % WarpSize;
+#pragma unroll
+    for (int query = 0; query < Q; query++)
+    {
+        if (query >= queries || query % (blockDim.x / WarpSize) != threadIdx.x / WarpSize)
+            continue;
+        float* weights = room.weights + query * PageSlots;
+        bool first = lane < limits[query] && !(hidden >> lane & 1), second = lane + 32 < limits[query] && !(hidden >> (lane + 32) & 1);
+        float a = first ? weights[lane] : negative_infinity(), b = second ? weights[lane + 32] : negative_infinity();
+        float largest = warp_largest(larger(a, b));
+        a = first ? expf(a - largest) : 0;
+        b = second ? expf(b - largest) : 0;
+        float sum = warp_sum(a + b);
+        weights[lane] = a;
+        weights[lane + 32] = b;
+        if (lane == 0)
+        {
+            room.largest[query] = largest;
+            room.sum[query] = sum;
+        }
+    }
+    __syncthreads();
+}
+
+// outputs[query] = the sum of weights times values of this thread's feature, in the order of the slots.
+template <int Q>
+DEVICE void sum_values(const Room& room, int queries, int count, const int (&limits)[Q], float (&outputs)[Q])
+{
+    const float* values = room.values + threadIdx.x;
+    bool whole = true;
+#pragma unroll
+    for (int query = 0; query < Q; query++)
+    {
+        outputs[query] = 0;
+        whole &= query >= queries || limits[query] >= count;
+    }
+    int padded = (count + 3) / 4 * 4;
+    if (whole)
+        for (int slot = 0; slot < padded; slot += 4)
+        {
+            float v0 = values[slot * room.width], v1 = values[(slot + 1) * room.width], v2 = values[(slot + 2) * room.width], v3 = values[(slot + 3) * room.width];
+#pragma unroll
+            for (int query = 0; query < Q; query++)
+                if (query < queries)
+                {
+                    float4 w = *(const float4*)(room.weights + query * PageSlots + slot);
+                    outputs[query] = fmaf(w.w, v3, fmaf(w.z, v2, fmaf(w.y, v1, fmaf(w.x, v0, outputs[query]))));
+                }
+        }
+    else
+        // A slot that another query sees may hold what is not a number.
+        for (int slot = 0; slot < count; slot++)
+        {
+            float v = values[slot * room.width];
+#pragma unroll
+            for (int query = 0; query < Q; query++)
+                if (query < queries && slot < limits[query])
+                    outputs[query] = fmaf(room.weights[query * PageSlots + slot], v, outputs[query]);
+        }
+}
+
+// ---- attend -------------------------------------------------------------------------------------------------------------------------
+
+template <typename Elements, int Q>
+DEVICE void attend(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages, const unsigned long long* hidden, int pageStride,
+    const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    Room room(headDim, Q);
+    int firstRow = tasks[blockIdx.x].x, rows = tasks[blockIdx.x].y;
+    int head = blockIdx.y % kvHeads, heads = min(Q, group), firstOfGroup = blockIdx.y / kvHeads * Q;
+    heads = min(heads, group - firstOfGroup);
+    int queries = rows * heads, lastSlot = 0;
+    for (int r = 0; r < rows; r++)
+        lastSlot = max(lastSlot, slots[firstRow + r]);
+    int page = gridDim.z == 1 ? 0 : blockIdx.z, endPage = gridDim.z == 1 ? lastSlot / PageSlots + 1 : blockIdx.z + 1;
+    if (page * PageSlots > lastSlot)
+        return;
+    size_t sequence = (size_t)rowSequences[firstRow] * pageStride;
+    float factor = __fdiv_rn(1.0f, __fsqrt_rn((float)headDim));
+    for (int i = threadIdx.x; i < queries * (room.width - 4); i += blockDim.x)
+    {
+        int query = i / (room.width - 4), d = i - query * (room.width - 4), row = firstRow + query / heads;
+        const float* x = q + (size_t)row * qs + (head * group + firstOfGroup + query % heads) * headDim;
+        room.queries[query * room.width + d] = d < headDim ? __fmul_rn(rotate(x, rotation + (size_t)row * headDim, d, headDim), factor) : 0;
+    }
+    int seen[Q];
+    Gathered gathered[Q];
+#pragma unroll
+    for (int query = 0; query < Q; query++)
+    {
+        seen[query] = query < queries ? slots[firstRow + query / heads] + 1 : 0;
+        gathered[query].largest = negative_infinity();
+        gathered[query].sum = gathered[query].output = 0;
+    }
+    for (; page < endPage; page++)
+    {
+        int count = min(PageSlots, lastSlot + 1 - page * PageSlots);
+        unsigned long long mask = hidden ? hidden[sequence + page] : 0;
+        const typename Elements::Type* keys = find_keys<Elements>(pages[sequence + page], layer, kvHeads, head, headDim);
+        const float* scales = find_scales<Elements>((typename Elements::Type*)keys, headDim);
+        load_rows<Elements>(keys, headDim, scales, count, mask, headDim, room.keys, room.width);
+        load_rows<Elements>(keys + PageSlots * headDim, headDim, scales + PageSlots, count, mask, headDim, room.values, room.width);
+        __syncthreads();
+        int limits[Q];
+#pragma unroll
+        for (int query = 0; query < Q; query++)
+            limits[query] = max(0, min(PageSlots, seen[query] - page * PageSlots));
+        weigh<Q>(room, queries, limits, mask);
+        float outputs[Q];
+        if ((int)threadIdx.x < headDim)
+        {
+            sum_values<Q>(room, queries, count, limits, outputs);
+#pragma unroll
+            for (int query = 0; query < Q; query++)
+                if (query < queries)
+                    gathered[query].join(room.largest[query], room.sum[query], outputs[query]);
+        }
+        __syncthreads();
+    }
+    if ((int)threadIdx.x >= headDim)
+        return;
+#pragma unroll
+    for (int query = 0; query < Q; query++)
+        if (query < queries)
+        {
+            size_t row = firstRow + query / heads;
+            int queryHead = head * group + firstOfGroup + query % heads;
+            if (gridDim.z == 1)
+                y[row * ys + queryHead * headDim + threadIdx.x] = gathered[query].result();
+            else
+            {
+                float* partial = partials + ((row * kvHeads * group + queryHead) * gridDim.z + blockIdx.z) * (headDim + 2);
+                partial[threadIdx.x] = gathered[query].output;
+                if (threadIdx.x == 0)
+                {
+                    partial[headDim] = gathered[query].largest;
+                    partial[headDim + 1] = gathered[query].sum;
+                }
+            }
+        }
+}
+
+extern "C" __global__ void __launch_bounds__(256) attend_f32_q4(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages,
+    const unsigned long long* hidden, int pageStride, const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    attend<Float32Elements, 4>(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials);
+}
+
+extern "C" __global__ void __launch_bounds__(256) attend_f32_q16(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages,
+    const unsigned long long* hidden, int pageStride, const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    attend<Float32Elements, 16>(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials);
+}
+
+extern "C" __global__ void __launch_bounds__(256) attend_bf16_q4(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages,
+    const unsigned long long* hidden, int pageStride, const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    attend<BFloat16Elements, 4>(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials);
+}
+
+extern "C" __global__ void __launch_bounds__(256) attend_bf16_q16(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages,
+    const unsigned long long* hidden, int pageStride, const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    attend<BFloat16Elements, 16>(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials);
+}
+
+extern "C" __global__ void __launch_bounds__(256) attend_int8_q4(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages,
+    const unsigned long long* hidden, int pageStride, const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    attend<Int8Elements, 4>(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials);
+}
+
+extern "C" __global__ void __launch_bounds__(256) attend_int8_q16(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages,
+    const unsigned long long* hidden, int pageStride, const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    attend<Int8Elements, 16>(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials);
+}
+
+extern "C" __global__ void __launch_bounds__(256) attend_combine(const float* partials, const int* slots, int splits, int heads, int headDim, float* y, int ys)
+{
+    int row = blockIdx.x, head = blockIdx.y, pages = slots[row] / PageSlots + 1;
+    if ((int)threadIdx.x >= headDim)
+        return;
+    Gathered gathered = { negative_infinity(), 0, 0 };
+    for (int page = 0; page < pages; page++)
+    {
+        const float* partial = partials + (((size_t)row * heads + head) * splits + page) * (headDim + 2);
+        gathered.join(partial[headDim], partial[headDim + 1], partial[threadIdx.x]);
+    }
+    y[(size_t)row * ys + head * headDim + threadIdx.x] = gathered.result();
+}
+
+// ---- self_attend --------------------------------------------------------------------------------------------------------------------
+
+extern "C" __global__ void __launch_bounds__(256) self_attend(const float* q, int qs, const float* k, int ks, const float* v, int vs, int rows, int heads, int headDim, float* y, int ys)
+{
+    const int Q = 16;
+    Room room(headDim, Q);
+    int firstRow = blockIdx.x * Q, queries = min(Q, rows - firstRow), head = blockIdx.y * headDim;
+    float factor = __fdiv_rn(1.0f, __fsqrt_rn((float)headDim));
+    for (int i = threadIdx.x; i < queries * (room.width - 4); i += blockDim.x)
+    {
+        int query = i / (room.width - 4), d = i - query * (room.width - 4);
+        room.queries[query * room.width + d] = d < headDim ? __fmul_rn(q[(size_t)(firstRow + query) * qs + head + d], factor) : 0;
+    }
+    Gathered gathered[Q];
+#pragma unroll
+    for (int query = 0; query < Q; query++)
+    {
+        gathered[query].largest = negative_infinity();
+        gathered[query].sum = gathered[query].output = 0;
+    }
+    for (int first = 0; first < rows; first += PageSlots)
+    {
+        int count = min(PageSlots, rows - first), limits[Q];
+        load_rows<Float32Elements>(k + (size_t)first * ks + head, ks, 0, count, 0, headDim, room.keys, room.width);
+        load_rows<Float32Elements>(v + (size_t)first * vs + head, vs, 0, count, 0, headDim, room.values, room.width);
+        __syncthreads();
+#pragma unroll
+        for (int query = 0; query < Q; query++)
+            limits[query] = count;
+        weigh<Q>(room, queries, limits, 0);
+        float outputs[Q];
+        if ((int)threadIdx.x < headDim)
+        {
+            sum_values<Q>(room, queries, count, limits, outputs);
+#pragma unroll
+            for (int query = 0; query < Q; query++)
+                if (query < queries)
+                    gathered[query].join(room.largest[query], room.sum[query], outputs[query]);
+        }
+        __syncthreads();
+    }
+    if ((int)threadIdx.x < headDim)
+#pragma unroll
+        for (int query = 0; query < Q; query++)
+            if (query < queries)
+                y[(size_t)(firstRow + query) * ys + head + threadIdx.x] = gathered[query].result();
+}
