@@ -22,7 +22,7 @@
 // additions, and these are joined in the order of the pages, whether by one block or by attend_combine.
 #include "common.cuh"
 
-static const int PageSlots = 64;
+static constexpr int PageSlots = 64;
 
 DEVICE float negative_infinity() { return __uint_as_float(0xFF800000u); }
 

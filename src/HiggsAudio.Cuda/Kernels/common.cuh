@@ -3,8 +3,8 @@
 
 #define DEVICE __device__ __forceinline__
 
-static const int WarpSize = 32;
-static const int BlockInputs = 32;          // inputs that share a scale in quantized weights and rows
+static constexpr int WarpSize = 32;
+static constexpr int BlockInputs = 32;          // inputs that share a scale in quantized weights and rows
 
 // ---- bfloat16: the upper half of a float --------------------------------------------------------------------------------------------
 
@@ -75,8 +75,8 @@ template <typename T> DEVICE T block_sum(T value, T* room)
 // ---- Quantized rows -----------------------------------------------------------------------------------------------------------------
 
 // Adding it to a small number leaves the number, rounded to even, in the lowest bits. As an integer: the bits of the same float.
-static const float Rounder = 12582912.0f;
-static const int RounderBits = 0x4B400000;
+static constexpr float Rounder = 12582912.0f;
+static constexpr int RounderBits = 0x4B400000;
 
 // From the largest magnitude of 32 values (as bits, so that what is not a number wins): the factor for codes of -127 ... 127, and the scale.
 DEVICE float code_factor(unsigned largestBits, float* scale)

@@ -11,8 +11,8 @@
 #pragma once
 #include "common.cuh"
 
-static const int Warps = 8;
-static const int ChunkInputs = 32;
+static constexpr int Warps = 8;
+static constexpr int ChunkInputs = 32;
 
 // Eight floats as bfloat16 pairs whose sum is the floats: the upper 8 bits, the middle 8, the lower 8.
 struct Split

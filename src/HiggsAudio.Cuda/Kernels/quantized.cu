@@ -15,7 +15,7 @@
 //     b * 32 + t * 8 + 4 + i in its upper half, each plus 8
 #include "matmul.cuh"
 
-static const int GroupInputs = 128, GroupBlocks = 4;
+static constexpr int GroupInputs = 128, GroupBlocks = 4;
 
 // The codes and the scale of 32 values, eight of them in each of four neighbouring threads.
 DEVICE uint2 quantize_eight(const float (&v)[8], float* scale)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the emulated CUDA libraries: build.sh FOLDER. The compiler is $CXX, or c++. Does nothing where nothing has changed.
+# Builds the emulated CUDA libraries and their self test: build.sh FOLDER. The compiler is $CXX, or c++. Does nothing where nothing has changed.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:?usage: build.sh FOLDER}
@@ -19,4 +19,6 @@ link libnvrtc.so.12 "$here/fake_nvrtc.cpp" &
 nvrtc=$!
 link libcuda.so.1 "$here/fake_cuda.cpp" "$here/fake_memory.cpp" "$here/fake_streams.cpp" "$here/fibers.cpp"
 wait $nvrtc
+$cxx -std=c++20 -O1 -Wall -Wextra "$here/selftest.cpp" "$out/libcuda.so.1" "$out/libnvrtc.so.12" "-Wl,-rpath,$out" -o "$out/selftest.$$"
+mv "$out/selftest.$$" "$out/selftest"
 echo "$stamp" > "$out/stamp"

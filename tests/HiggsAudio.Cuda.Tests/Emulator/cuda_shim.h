@@ -309,7 +309,7 @@ constexpr emulator::Kernel emulator_kernel(const char* name, void (*)(Parameters
 }
 
 // The checks of -fsanitize=alignment call this: on a GPU a misaligned access of several bytes ends the launch.
-extern "C" __attribute__((visibility("hidden"))) inline void __ubsan_handle_type_mismatch_v1(void*, void*)
+extern "C" __attribute__((visibility("hidden"), used)) void __ubsan_handle_type_mismatch_v1(void*, void*)
 {
     emulatorRuntime->fail("a misaligned or null address is read or written");
 }
