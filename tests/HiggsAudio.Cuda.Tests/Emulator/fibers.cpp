@@ -74,6 +74,8 @@ namespace emulator
             std::deque<int> ready;
             std::vector<int> waiting;           // fibers at the barrier
             int next, done;
+            bool backwards;                     // the last thread first
+            unsigned blocks = 0, launches = 0;  // so far
             std::string error;
         };
 
@@ -139,8 +141,11 @@ namespace emulator
                 resume(-1);
             else if (!now.ready.empty())
             {
-                int fiber = now.ready.front();
-                now.ready.pop_front();
+                int fiber = now.backwards ? now.ready.back() : now.ready.front();
+                if (now.backwards)
+                    now.ready.pop_back();
+                else
+                    now.ready.pop_front();
                 if (fiber != current)
                     resume(fiber);
             }
@@ -166,7 +171,8 @@ namespace emulator
         {
             while (now.error.empty() && now.next < (int)now.threads.size())
             {
-                int thread = now.next++;
+                int thread = now.backwards ? (int)now.threads.size() - 1 - now.next : now.next;
+                now.next++;
                 fibers[current]->thread = thread;
                 state.thread = &now.threads[thread];
                 now.states[thread] = State::Running;
@@ -276,6 +282,7 @@ namespace emulator
             now.ready.clear();
             now.waiting.clear();
             now.next = now.done = 0;
+            now.backwards = now.blocks++ % 2 == 1;        // a missing barrier shows in one of the orders
             std::fill(now.states.begin(), now.states.end(), State::Unstarted);
             for (Warp& warp : now.warps)
                 warp.name = nullptr;
@@ -320,17 +327,19 @@ namespace emulator
             unsigned x = (unsigned)(i % launch.block.x), y = (unsigned)(i / launch.block.x % launch.block.y), z = (unsigned)(i / launch.block.x / launch.block.y);
             now.threads[i] = { { x, y, z }, (int)(i / 32), (int)(i % 32) };
         }
-        for (unsigned z = 0; z < launch.grid.z && now.error.empty(); z++)
-            for (unsigned y = 0; y < launch.grid.y && now.error.empty(); y++)
-                for (unsigned x = 0; x < launch.grid.x && now.error.empty(); x++)
-                {
-                    state.block = { x, y, z };
-                    run_block();
-                    unsigned char* after = (unsigned char*)state.shared + launch.sharedBytes;
-                    for (size_t i = 0; i < GuardBytes && now.error.empty(); i++)
-                        if (base[i] != Guard || after[i] != Guard)
-                            now.error = std::string(launch.kernel->name) + ": wrote outside of its shared memory.";
-                }
+        // Blocks in this order or the other.
+        uint64_t blocks = (uint64_t)launch.grid.x * launch.grid.y * launch.grid.z;
+        bool reversed = now.launches++ % 2 == 1;
+        for (uint64_t i = 0; i < blocks && now.error.empty(); i++)
+        {
+            uint64_t b = reversed ? blocks - 1 - i : i;
+            state.block = { (unsigned)(b % launch.grid.x), (unsigned)(b / launch.grid.x % launch.grid.y), (unsigned)(b / launch.grid.x / launch.grid.y) };
+            run_block();
+            unsigned char* after = (unsigned char*)state.shared + launch.sharedBytes;
+            for (size_t j = 0; j < GuardBytes && now.error.empty(); j++)
+                if (base[j] != Guard || after[j] != Guard)
+                    now.error = std::string(launch.kernel->name) + ": wrote outside of its shared memory.";
+        }
         // What was left behind is of no use any more.
         if (!now.error.empty())
         {

@@ -1,5 +1,5 @@
 // Runs the blocks of a launch: threads of a block are fibers, which change only where they wait. A thread that never waits runs as a plain
-// call on the fiber of the thread before it.
+// call on the fiber of the thread before it. Threads and blocks take turns at running forwards and backwards.
 #pragma once
 #include <string>
 #include <vector>

@@ -129,6 +129,14 @@ extern "C" __global__ void barrier_and_shuffle(int* y)
         return;
 }
 
+// A barrier is missing: the result depends on the order of the threads.
+extern "C" __global__ void races(int* y)
+{
+    __shared__ int room[64];
+    room[threadIdx.x] = (int)threadIdx.x;
+    y[blockIdx.x * 64 + threadIdx.x] = room[63 - threadIdx.x];
+}
+
 extern "C" __global__ void too_far(int* y, int at) { y[at] = 1; }
 
 extern "C" __global__ void too_far_in_shared(int* y, int at)
@@ -355,6 +363,11 @@ extern "C" __global__ void products(const unsigned short* a, const unsigned shor
             cuMemFree_v2(small.address);
             emulator_reset();
         }
+        // Two blocks run in the two orders.
+        Block<int> raced(128);
+        OK(launch("races", 2, 64, 0, raced.address));
+        std::vector<int> outcome = raced.read();
+        CHECK(memcmp(outcome.data(), outcome.data() + 64, 64 * sizeof(int)) != 0);
         Block<float> fresh(100);
         for (float value : fresh.read())
             CHECK(std::isnan(value));
