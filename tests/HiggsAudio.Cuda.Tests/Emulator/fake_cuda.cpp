@@ -48,7 +48,9 @@ namespace
 
 namespace emulator
 {
-    Driver::Driver()
+    Driver::Driver() { set_defaults(); }
+
+    void Driver::set_defaults()
     {
         devices = (int)environment("CUDA_EMULATOR_DEVICES", DefaultDevices);
         multiprocessors = (int)environment("CUDA_EMULATOR_MULTIPROCESSORS", 132);
@@ -68,12 +70,8 @@ namespace emulator
     {
         Driver& d = driver();
         auto failure = d.failures.find(function);
-        if (failure != d.failures.end() && failure->second.first-- == 0)
-        {
-            CUresult result = failure->second.second;
-            d.failures.erase(failure);
-            return result;
-        }
+        if (failure != d.failures.end() && failure->second.first-- <= 0)
+            return failure->second.second;
         if (!d.initialized)
             return NotInitialized;
         if (needsContext && (!hasContext || d.contextUses == 0))
@@ -268,7 +266,7 @@ EXPORT void emulator_set_device(int devices, int multiprocessors, int major, int
     driver().minor = minor;
 }
 
-// Lets a call fail: the next one, or the one after `skip` more.
+// Lets a function fail after `skip` calls more, until it is taken back with a result of 0.
 EXPORT void emulator_fail_after(const char* function, int skip, int result)
 {
     std::lock_guard<std::recursive_mutex> guard(driver().lock);
@@ -302,10 +300,11 @@ EXPORT const char* emulator_last_error()
     return copy.c_str();
 }
 
-// Forgets that a launch failed, as a new process would.
+// Forgets failures and settings, as a new process would.
 EXPORT void emulator_reset()
 {
     std::lock_guard<std::recursive_mutex> guard(driver().lock);
+    driver().set_defaults();
     driver().broken = Success;
     driver().message.clear();
     driver().failures.clear();

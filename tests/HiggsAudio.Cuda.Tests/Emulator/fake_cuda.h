@@ -103,6 +103,7 @@ namespace emulator
         std::string message;
 
         Driver();
+        void set_defaults();
     };
 
     Driver& driver();

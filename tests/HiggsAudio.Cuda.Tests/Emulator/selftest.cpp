@@ -448,6 +448,8 @@ extern "C" __global__ void products(const unsigned short* a, const unsigned shor
         uint64_t first;
         OK(cuMemAlloc_v2(&first, 16));
         CHECK(cuMemAlloc_v2(&address, 16) == 2);
+        CHECK(cuMemAlloc_v2(&address, 16) == 2);
+        emulator_fail_after("cuMemAlloc_v2", 0, 0);
         OK(cuMemAlloc_v2(&address, 16));
         OK(cuMemFree_v2(first));
         OK(cuMemFree_v2(address));
