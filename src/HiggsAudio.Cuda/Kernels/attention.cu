@@ -11,6 +11,9 @@
 //     partials [rows, heads, splits, headDim + 2] floats, for attend_combine.
 //   attend_combine(partials, slots, splits, heads, headDim, y, ys)
 //     grid (rows, heads), block 128 or 256 as above
+//   decode_F(q, qs, k, ks, v, vs, rotation, slots, rowSequences, pages, hidden, pageStride, layer, kvHeads, group, headDim, y, ys, partials, finished)
+//     append, attend and combine of rows that are all of different sequences, with group <= 4: grid (rows, kvHeads, splits), block and launch
+//     memory as for attend with Q = 4; splits >= the largest slot / 64 + 1; finished [rows * kvHeads]: zeros, and zeros again afterwards
 //   self_attend(q, qs, k, ks, v, vs, rows, heads, headDim, y, ys)
 //     all rows attend to all: grid (ceil(rows / 16), heads), block and launch memory as for attend with Q = 16
 //
@@ -82,19 +85,11 @@ DEVICE float inverse_scale(float scale)
     return magnitude(inverse) < 0x7F800000u ? inverse : 0;
 }
 
-// A warp has a head of a row.
+// Puts the key, rotated, and the value of a head of a row into its slot of a page. By one warp.
 template <typename Elements>
-DEVICE void append(const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages, int pageStride,
-    int layer, int kvHeads, int headDim)
+DEVICE void append_head(const float* k, const float* v, const float* rotation, typename Elements::Type* keys, int inPage, int headDim)
 {
-    int row = blockIdx.x, head = blockIdx.y * 4 + threadIdx.x / WarpSize, lane = threadIdx.x % WarpSize;
-    if (head >= kvHeads)
-        return;
-    int slot = slots[row], inPage = slot % PageSlots;
-    k += (size_t)row * ks + head * headDim;
-    v += (size_t)row * vs + head * headDim;
-    rotation += (size_t)row * headDim;
-    typename Elements::Type* keys = find_keys<Elements>(pages[(size_t)rowSequences[row] * pageStride + slot / PageSlots], layer, kvHeads, head, headDim);
+    int lane = threadIdx.x % WarpSize;
     typename Elements::Type* values = keys + (PageSlots + inPage) * headDim;
     float keyInverse = 1, valueInverse = 1;
     if (Elements::Scaled)
@@ -123,6 +118,19 @@ DEVICE void append(const float* k, int ks, const float* v, int vs, const float* 
         keys[inPage * headDim + d] = Elements::write(rotate(k, rotation, d, headDim), keyInverse);
         values[d] = Elements::write(v[d], valueInverse);
     }
+}
+
+// A warp has a head of a row.
+template <typename Elements>
+DEVICE void append(const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages, int pageStride,
+    int layer, int kvHeads, int headDim)
+{
+    int row = blockIdx.x, head = blockIdx.y * 4 + threadIdx.x / WarpSize;
+    if (head >= kvHeads)
+        return;
+    int slot = slots[row];
+    typename Elements::Type* keys = find_keys<Elements>(pages[(size_t)rowSequences[row] * pageStride + slot / PageSlots], layer, kvHeads, head, headDim);
+    append_head<Elements>(k + (size_t)row * ks + head * headDim, v + (size_t)row * vs + head * headDim, rotation + (size_t)row * headDim, keys, slot % PageSlots, headDim);
 }
 
 extern "C" __global__ void __launch_bounds__(128) append_f32(const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences,
@@ -340,43 +348,48 @@ DEVICE void sum_values(const Room& room, int queries, int count, const int (&lim
 
 // ---- attend -------------------------------------------------------------------------------------------------------------------------
 
-template <typename Elements, int Q>
-DEVICE void attend(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages, const unsigned long long* hidden, int pageStride,
-    const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+// The queries of a block: `heads` neighbouring heads, which read one head of keys and values, of `rows` neighbouring rows of a sequence.
+struct Queries
 {
-    Room room(headDim, Q);
-    int firstRow = tasks[blockIdx.x].x, rows = tasks[blockIdx.x].y;
-    int head = blockIdx.y % kvHeads, heads = min(Q, group), firstOfGroup = blockIdx.y / kvHeads * Q;
-    heads = min(heads, group - firstOfGroup);
-    int queries = rows * heads, lastSlot = 0;
-    for (int r = 0; r < rows; r++)
-        lastSlot = max(lastSlot, slots[firstRow + r]);
-    int page = gridDim.z == 1 ? 0 : blockIdx.z, endPage = gridDim.z == 1 ? lastSlot / PageSlots + 1 : blockIdx.z + 1;
-    if (page * PageSlots > lastSlot)
-        return;
-    size_t sequence = (size_t)rowSequences[firstRow] * pageStride;
+    int firstRow, rows, head, heads, firstHead, count;
+
+    DEVICE int row(int query) const { return firstRow + query / heads; }
+
+    DEVICE int query_head(int query) const { return firstHead + query % heads; }
+};
+
+// Rotated and scaled, to shared memory.
+DEVICE void load_queries(const Room& room, const Queries& queries, const float* q, int qs, const float* rotation, int headDim)
+{
     float factor = __fdiv_rn(1.0f, __fsqrt_rn((float)headDim));
-    for (int i = threadIdx.x; i < queries * (room.width - 4); i += blockDim.x)
+    int padded = room.width - 4;
+    for (int i = threadIdx.x; i < queries.count * padded; i += blockDim.x)
     {
-        int query = i / (room.width - 4), d = i - query * (room.width - 4), row = firstRow + query / heads;
-        const float* x = q + (size_t)row * qs + (head * group + firstOfGroup + query % heads) * headDim;
+        int query = i / padded, d = i - query * padded, row = queries.row(query);
+        const float* x = q + (size_t)row * qs + queries.query_head(query) * headDim;
         room.queries[query * room.width + d] = d < headDim ? __fmul_rn(rotate(x, rotation + (size_t)row * headDim, d, headDim), factor) : 0;
     }
+}
+
+// What the queries gather from the pages `page` to endPage - 1.
+template <typename Elements, int Q>
+DEVICE void gather(const Room& room, const Queries& queries, const int* slots, const unsigned long long* pages, const unsigned long long* hidden, int page, int endPage, int lastSlot,
+    int layer, int kvHeads, int headDim, Gathered (&gathered)[Q])
+{
     int seen[Q];
-    Gathered gathered[Q];
 #pragma unroll
     for (int query = 0; query < Q; query++)
     {
-        seen[query] = query < queries ? slots[firstRow + query / heads] + 1 : 0;
+        seen[query] = query < queries.count ? slots[queries.row(query)] + 1 : 0;
         gathered[query].largest = negative_infinity();
         gathered[query].sum = gathered[query].output = 0;
     }
     for (; page < endPage; page++)
     {
         int count = min(PageSlots, lastSlot + 1 - page * PageSlots);
-        unsigned long long mask = hidden ? hidden[sequence + page] : 0;
-        const typename Elements::Type* keys = find_keys<Elements>(pages[sequence + page], layer, kvHeads, head, headDim);
-        const float* scales = find_scales<Elements>((typename Elements::Type*)keys, headDim);
+        unsigned long long mask = hidden ? hidden[page] : 0;
+        typename Elements::Type* keys = find_keys<Elements>(pages[page], layer, kvHeads, queries.head, headDim);
+        const float* scales = find_scales<Elements>(keys, headDim);
         load_rows<Elements>(keys, headDim, scales, count, mask, headDim, room.keys, room.width);
         load_rows<Elements>(keys + PageSlots * headDim, headDim, scales + PageSlots, count, mask, headDim, room.values, room.width);
         __syncthreads();
@@ -384,38 +397,67 @@ DEVICE void attend(const float* q, int qs, const float* rotation, const int* slo
 #pragma unroll
         for (int query = 0; query < Q; query++)
             limits[query] = max(0, min(PageSlots, seen[query] - page * PageSlots));
-        weigh<Q>(room, queries, limits, mask);
+        weigh<Q>(room, queries.count, limits, mask);
         float outputs[Q];
         if ((int)threadIdx.x < headDim)
         {
-            sum_values<Q>(room, queries, count, limits, outputs);
+            sum_values<Q>(room, queries.count, count, limits, outputs);
 #pragma unroll
             for (int query = 0; query < Q; query++)
-                if (query < queries)
+                if (query < queries.count)
                     gathered[query].join(room.largest[query], room.sum[query], outputs[query]);
         }
         __syncthreads();
     }
+}
+
+// One page's part of [rows, heads, splits, headDim + 2].
+DEVICE void store_partial(const Gathered& gathered, float* partials, size_t row, int allHeads, int head, int headDim)
+{
+    float* partial = partials + ((row * allHeads + head) * gridDim.z + blockIdx.z) * (headDim + 2);
+    partial[threadIdx.x] = gathered.output;
+    if (threadIdx.x == 0)
+    {
+        partial[headDim] = gathered.largest;
+        partial[headDim + 1] = gathered.sum;
+    }
+}
+
+template <typename Elements, int Q>
+DEVICE void attend(const float* q, int qs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages, const unsigned long long* hidden, int pageStride,
+    const int2* tasks, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials)
+{
+    Room room(headDim, Q);
+    int firstOfGroup = blockIdx.y / kvHeads * Q;
+    Queries queries;
+    queries.firstRow = tasks[blockIdx.x].x;
+    queries.rows = tasks[blockIdx.x].y;
+    queries.head = blockIdx.y % kvHeads;
+    queries.heads = min(Q, group - firstOfGroup);
+    queries.firstHead = queries.head * group + firstOfGroup;
+    queries.count = queries.rows * queries.heads;
+    int lastSlot = 0;
+    for (int r = 0; r < queries.rows; r++)
+        lastSlot = max(lastSlot, slots[queries.firstRow + r]);
+    int page = gridDim.z == 1 ? 0 : blockIdx.z, endPage = gridDim.z == 1 ? lastSlot / PageSlots + 1 : blockIdx.z + 1;
+    if (page * PageSlots > lastSlot)
+        return;
+    size_t sequence = (size_t)rowSequences[queries.firstRow] * pageStride;
+    load_queries(room, queries, q, qs, rotation, headDim);
+    Gathered gathered[Q];
+    gather<Elements, Q>(room, queries, slots, pages + sequence, hidden ? hidden + sequence : 0, page, endPage, lastSlot, layer, kvHeads, headDim, gathered);
     if ((int)threadIdx.x >= headDim)
         return;
 #pragma unroll
     for (int query = 0; query < Q; query++)
-        if (query < queries)
+        if (query < queries.count)
         {
-            size_t row = firstRow + query / heads;
-            int queryHead = head * group + firstOfGroup + query % heads;
+            size_t row = queries.row(query);
+            int head = queries.query_head(query);
             if (gridDim.z == 1)
-                y[row * ys + queryHead * headDim + threadIdx.x] = gathered[query].result();
+                y[row * ys + head * headDim + threadIdx.x] = gathered[query].result();
             else
-            {
-                float* partial = partials + ((row * kvHeads * group + queryHead) * gridDim.z + blockIdx.z) * (headDim + 2);
-                partial[threadIdx.x] = gathered[query].output;
-                if (threadIdx.x == 0)
-                {
-                    partial[headDim] = gathered[query].largest;
-                    partial[headDim + 1] = gathered[query].sum;
-                }
-            }
+                store_partial(gathered[query], partials, row, kvHeads * group, head, headDim);
         }
 }
 
@@ -455,18 +497,79 @@ extern "C" __global__ void __launch_bounds__(256) attend_int8_q16(const float* q
     attend<Int8Elements, 16>(q, qs, rotation, slots, rowSequences, pages, hidden, pageStride, tasks, layer, kvHeads, group, headDim, y, ys, partials);
 }
 
+// Joins a query's pages.
+DEVICE float combine(const float* partials, int pages, int headDim)
+{
+    Gathered gathered = { negative_infinity(), 0, 0 };
+    for (int page = 0; page < pages; page++, partials += headDim + 2)
+        gathered.join(__ldcg(partials + headDim), __ldcg(partials + headDim + 1), __ldcg(partials + threadIdx.x));
+    return gathered.result();
+}
+
 extern "C" __global__ void __launch_bounds__(256) attend_combine(const float* partials, const int* slots, int splits, int heads, int headDim, float* y, int ys)
 {
     int row = blockIdx.x, head = blockIdx.y, pages = slots[row] / PageSlots + 1;
     if ((int)threadIdx.x >= headDim)
         return;
-    Gathered gathered = { negative_infinity(), 0, 0 };
-    for (int page = 0; page < pages; page++)
-    {
-        const float* partial = partials + (((size_t)row * heads + head) * splits + page) * (headDim + 2);
-        gathered.join(partial[headDim], partial[headDim + 1], partial[threadIdx.x]);
-    }
-    y[(size_t)row * ys + head * headDim + threadIdx.x] = gathered.result();
+    y[(size_t)row * ys + head * headDim + threadIdx.x] = combine(partials + ((size_t)row * heads + head) * splits * (headDim + 2), pages, headDim);
+}
+
+// ---- decode -------------------------------------------------------------------------------------------------------------------------
+
+// append, attend and attend_combine of rows of different sequences in one launch: the block of a row's last page appends, and the last block of
+// a row and head to finish combines.
+template <typename Elements>
+DEVICE void decode(const float* q, int qs, const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences, const unsigned long long* pages,
+    const unsigned long long* hidden, int pageStride, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials, unsigned* finished)
+{
+    const int Q = 4;
+    __shared__ unsigned ticket;
+    Room room(headDim, Q);
+    int row = blockIdx.x, head = blockIdx.y, slot = slots[row], page = blockIdx.z, count = slot / PageSlots + 1;
+    if (page >= count)
+        return;
+    Queries queries = { row, 1, head, group, head * group, group };
+    size_t sequence = (size_t)rowSequences[row] * pageStride;
+    if (page == count - 1 && threadIdx.x < WarpSize)
+        append_head<Elements>(k + (size_t)row * ks + head * headDim, v + (size_t)row * vs + head * headDim, rotation + (size_t)row * headDim,
+            find_keys<Elements>(pages[sequence + page], layer, kvHeads, head, headDim), slot % PageSlots, headDim);
+    load_queries(room, queries, q, qs, rotation, headDim);
+    __syncthreads();
+    Gathered gathered[Q];
+    gather<Elements, Q>(room, queries, slots, pages + sequence, hidden ? hidden + sequence : 0, page, page + 1, slot, layer, kvHeads, headDim, gathered);
+#pragma unroll
+    for (int query = 0; query < Q; query++)
+        if (query < group && (int)threadIdx.x < headDim)
+            store_partial(gathered[query], partials, row, kvHeads * group, head * group + query, headDim);
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0)
+        ticket = atomicInc(finished + (size_t)row * kvHeads + head, count - 1);       // the last one leaves 0 for the next launch
+    __syncthreads();
+    if ((int)ticket < count - 1)
+        return;
+    __threadfence();
+    for (int query = 0; query < group && (int)threadIdx.x < headDim; query++)
+        y[(size_t)row * ys + (head * group + query) * headDim + threadIdx.x] =
+            combine(partials + ((size_t)row * kvHeads + head) * group * gridDim.z * (headDim + 2) + (size_t)query * gridDim.z * (headDim + 2), count, headDim);
+}
+
+extern "C" __global__ void __launch_bounds__(256) decode_f32(const float* q, int qs, const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences,
+    const unsigned long long* pages, const unsigned long long* hidden, int pageStride, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials, unsigned* finished)
+{
+    decode<Float32Elements>(q, qs, k, ks, v, vs, rotation, slots, rowSequences, pages, hidden, pageStride, layer, kvHeads, group, headDim, y, ys, partials, finished);
+}
+
+extern "C" __global__ void __launch_bounds__(256) decode_bf16(const float* q, int qs, const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences,
+    const unsigned long long* pages, const unsigned long long* hidden, int pageStride, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials, unsigned* finished)
+{
+    decode<BFloat16Elements>(q, qs, k, ks, v, vs, rotation, slots, rowSequences, pages, hidden, pageStride, layer, kvHeads, group, headDim, y, ys, partials, finished);
+}
+
+extern "C" __global__ void __launch_bounds__(256) decode_int8(const float* q, int qs, const float* k, int ks, const float* v, int vs, const float* rotation, const int* slots, const int* rowSequences,
+    const unsigned long long* pages, const unsigned long long* hidden, int pageStride, int layer, int kvHeads, int group, int headDim, float* y, int ys, float* partials, unsigned* finished)
+{
+    decode<Int8Elements>(q, qs, k, ks, v, vs, rotation, slots, rowSequences, pages, hidden, pageStride, layer, kvHeads, group, headDim, y, ys, partials, finished);
 }
 
 // ---- self_attend --------------------------------------------------------------------------------------------------------------------

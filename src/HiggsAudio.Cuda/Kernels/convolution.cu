@@ -47,13 +47,13 @@ struct WindowSource
     }
 };
 
-template <typename W, int MT, int NT, int Ahead>
+template <int MT, int NT, int Ahead, typename W>
 DEVICE void convolve(const float* x, int xs, int xRows, const W* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
     int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
 {
     WindowSource source = { x, xs, xRows, windows, inputs, taps, stride, dilation, padding, is_aligned(x, xs) };
     int channels = outputs / phases;
-    multiply<W, MT, NT, Ahead>(source, weight, ws, windows, inputs * taps, outputs, [=](int window, int output, float sum)
+    multiply_tile<MT, NT, Ahead>(source, weight, ws, windows, inputs * taps, outputs, blockIdx.x * 8 * NT, blockIdx.y * 16 * MT, [=](int window, int output, float sum)
     {
         int phase = phases == 1 ? 0 : output / channels, channel = output - phase * channels, row = window * phases + phase - cut;
         if (row >= 0 && row < yRows)
@@ -64,23 +64,23 @@ DEVICE void convolve(const float* x, int xs, int xRows, const W* weight, int ws,
 extern "C" __global__ void __launch_bounds__(256, 2) conv_f32_n8(const float* x, int xs, int xRows, const float* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
     int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
 {
-    convolve<float, 1, 1, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+    convolve<1, 1, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
 }
 
 extern "C" __global__ void __launch_bounds__(256) conv_f32_n32(const float* x, int xs, int xRows, const float* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
     int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
 {
-    convolve<float, 4, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+    convolve<4, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) conv_bf16_n8(const float* x, int xs, int xRows, const unsigned short* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
     int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
 {
-    convolve<unsigned short, 1, 1, 2>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+    convolve<1, 1, 2>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
 }
 
 extern "C" __global__ void __launch_bounds__(256) conv_bf16_n32(const float* x, int xs, int xRows, const unsigned short* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
     int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
 {
-    convolve<unsigned short, 4, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+    convolve<4, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
 }

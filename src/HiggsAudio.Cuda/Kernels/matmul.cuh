@@ -148,25 +148,53 @@ DEVICE void join_warps(const float (&c)[MT][NT][4], Sink sink)
     }
 }
 
-// The tile of this block: rows of blockIdx.x, outputs of blockIdx.y.
-// source.load(row, input, v): eight inputs of a row of x, zeros where there are none; sink(row, output, sum).
-template <typename W, int MT, int NT, int Ahead, typename Source, typename Sink>
-DEVICE void multiply(const Source& source, const W* weight, int weightStride, int rows, int inputs, int outputs, Sink sink)
+// The same for two weights with 16 outputs each: sink(row, output, sum of the first, sum of the second).
+template <typename Sink>
+DEVICE void join_pairs(const float (&c)[2][1][4], Sink sink)
+{
+    __shared__ float sums[Warps][2][8 * 16];
+    int warp = threadIdx.x / WarpSize, g = threadIdx.x % WarpSize / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int m = 0; m < 2; m++)
+    {
+        sums[warp][m][2 * t * 16 + g] = c[m][0][0];
+        sums[warp][m][(2 * t + 1) * 16 + g] = c[m][0][1];
+        sums[warp][m][2 * t * 16 + g + 8] = c[m][0][2];
+        sums[warp][m][(2 * t + 1) * 16 + g + 8] = c[m][0][3];
+    }
+    __syncthreads();
+    int i = threadIdx.x;
+    if (i >= 8 * 16)
+        return;
+    float first = sums[0][0][i], second = sums[0][1][i];
+#pragma unroll
+    for (int w = 1; w < Warps; w++)
+    {
+        first = __fadd_rn(first, sums[w][0][i]);
+        second = __fadd_rn(second, sums[w][1][i]);
+    }
+    sink(i / 16, i % 16, first, second);
+}
+
+// 16 outputs of a weight from `output` on: this thread's rows g and g + 8 of them. Rows beyond the last are that one again; what they give
+// is not stored.
+template <typename W>
+DEVICE void find_rows(const W* weight, int stride, int outputs, int output, const W* (&from)[2])
+{
+    int g = threadIdx.x % WarpSize / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+        from[half] = weight + (size_t)min(outputs - 1, output + 8 * half + g) * stride + 8 * t;
+}
+
+// c = this warp's inputs of the rows from `firstRow` on times 16 * MT outputs.
+// source.load(row, input, v): eight inputs of a row of x, zeros where there are none.
+template <int MT, int NT, int Ahead, typename W, typename Source>
+DEVICE void multiply(float (&c)[MT][NT][4], const Source& source, const W* const (&from)[MT][2], int firstRow, int inputs)
 {
     int warp = threadIdx.x / WarpSize, g = threadIdx.x % WarpSize / 4, t = threadIdx.x % 4;
-    int firstRow = blockIdx.x * 8 * NT, firstOutput = blockIdx.y * 16 * MT;
     int chunks = (inputs + ChunkInputs - 1) / ChunkInputs, perWarp = (chunks + Warps - 1) / Warps;
     int begin = min(chunks, warp * perWarp), end = min(chunks, begin + perWarp);
-
-    // Rows beyond the weight's last are that one again; what they give is not stored.
-    const W* from[MT][2];
-#pragma unroll
-    for (int m = 0; m < MT; m++)
-#pragma unroll
-        for (int half = 0; half < 2; half++)
-            from[m][half] = weight + (size_t)min(outputs - 1, firstOutput + 16 * m + 8 * half + g) * weightStride + 8 * t;
-
-    float c[MT][NT][4] = {};
     for (int chunk = begin; chunk < end; chunk += Ahead)
     {
         RawWeight<W> raw[Ahead][MT];
@@ -193,6 +221,18 @@ DEVICE void multiply(const Source& source, const W* weight, int weightStride, in
                 multiply_chunk<NT>(c[m], raw[a][m], x);
         }
     }
+}
+
+// A tile of 8 * NT rows from `firstRow` on, 16 * MT outputs from `firstOutput` on: sink(row, output, sum).
+template <int MT, int NT, int Ahead, typename W, typename Source, typename Sink>
+DEVICE void multiply_tile(const Source& source, const W* weight, int weightStride, int rows, int inputs, int outputs, int firstRow, int firstOutput, Sink sink)
+{
+    const W* from[MT][2];
+#pragma unroll
+    for (int m = 0; m < MT; m++)
+        find_rows(weight, weightStride, outputs, firstOutput + 16 * m, from[m]);
+    float c[MT][NT][4] = {};
+    multiply<MT, NT, Ahead>(c, source, from, firstRow, inputs);
     join_warps<MT, NT>(c, [=](int row, int output, float sum)
     {
         if (firstRow + row < rows && firstOutput + output < outputs)
@@ -237,3 +277,20 @@ struct RowSource
             clear(v);
     }
 };
+
+// Up to three weights that the same rows are multiplied with: tiles of 16 outputs of one after the other.
+struct Tile
+{
+    int which, output;
+
+    DEVICE Tile(int index, int outputs0, int outputs1)
+    {
+        int first = (outputs0 + 15) / 16, second = (outputs1 + 15) / 16;
+        which = index < first ? 0 : index < first + second ? 1 : 2;
+        output = 16 * (which == 0 ? index : which == 1 ? index - first : index - first - second);
+    }
+
+    template <typename T> DEVICE T pick(T a, T b, T c) const { return which == 0 ? a : which == 1 ? b : c; }
+};
+
+DEVICE float gate_value(float gate, float up) { return __fdiv_rn(gate, 1 + expf(-gate)) * up; }

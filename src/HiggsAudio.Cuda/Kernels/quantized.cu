@@ -9,6 +9,12 @@
 //   linear_int8_n32 | linear_int4_n32(codes, codeScales, values, scales, bias, y, ys, rows, inputs, outputs)
 //     any number of rows: grid (ceil(rows / 32), ceil(outputs / 64)), block 256
 //
+// The same sums of several operations in one launch, for at most 8 rows, launch memory as for _n8:
+//   linear3_int8 | linear3_int4(x, xs, rows, inputs, values0, scales0, bias0, y0, ys0, outputs0, values1, scales1, bias1, y1, ys1, outputs1, values2, scales2, bias2, y2, ys2, outputs2)
+//     two or three weights of the same inputs (outputs2 may be 0): grid (1, the sum of ceil(outputs / 16)), block 256
+//   linear_gated_int8 | linear_gated_int4(x, xs, gateValues, gateScales, upValues, upScales, y, ys, z, zs, rows, inputs, outputs)
+//     z = x * up^T, y = silu(x * gate^T) * z: grid (1, ceil(outputs / 16)), block 256
+//
 // scales: bfloat16 [outputs, groups * 4], zero for blocks that are not there. values, for g, t as in matmul.cuh: thread t's bytes lie together
 //   int8 [outputs, groups * 128]: in 64 inputs, byte t * 16 + b * 8 + i is input b * 32 + t * 8 + i, signed
 //   int4 [outputs, groups * 64]: in 128 inputs, byte t * 16 + b * 4 + i has input b * 32 + t * 8 + i in its lower half and input
@@ -143,32 +149,26 @@ DEVICE void multiply_group(float (&c)[MT][NT][4], const RawGroup<Four> (&raw)[MT
     }
 }
 
-template <bool Four, int MT>
+// This thread's rows g and g + 8 of 16 outputs of a weight, from `output` on.
+template <bool Four>
 struct QuantizedWeight
 {
-    const unsigned char* from[MT][2];
-    const unsigned short* scale[MT][2];
+    const unsigned char* from[2];
+    const unsigned short* scale[2];
 
-    DEVICE QuantizedWeight(const unsigned char* values, const unsigned short* scales, int groups, int outputs)
+    DEVICE void find(const unsigned char* values, const unsigned short* scales, int groups, int outputs, int output)
     {
         int g = threadIdx.x % WarpSize / 4, t = threadIdx.x % 4;
 #pragma unroll
-        for (int m = 0; m < MT; m++)
-#pragma unroll
-            for (int half = 0; half < 2; half++)
-            {
-                size_t output = (size_t)min(outputs - 1, (int)blockIdx.y * 16 * MT + 16 * m + 8 * half + g) * groups;
-                from[m][half] = values + output * (Four ? 64 : 128) + 16 * t;
-                scale[m][half] = scales + output * GroupBlocks;
-            }
+        for (int half = 0; half < 2; half++)
+        {
+            size_t row = (size_t)min(outputs - 1, output + 8 * half + g) * groups;
+            from[half] = values + row * (Four ? 64 : 128) + 16 * t;
+            scale[half] = scales + row * GroupBlocks;
+        }
     }
 
-    DEVICE void load(RawGroup<Four> (&raw)[MT], int group) const
-    {
-#pragma unroll
-        for (int m = 0; m < MT; m++)
-            raw[m].load(from[m], scale[m], group);
-    }
+    DEVICE void load(RawGroup<Four>& raw, int group) const { raw.load(from, scale, group); }
 };
 
 struct Result
@@ -213,32 +213,67 @@ DEVICE SharedCodes quantize_range(const float* x, int xs, int rows, int inputs, 
     return result;
 }
 
-template <bool Four, int Ahead>
-DEVICE void linear_few(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+// c = this warp's inputs of at most 8 rows times 16 * MT outputs.
+template <bool Four, int MT, int Ahead>
+DEVICE void multiply_few(float (&c)[MT][1][4], const float* x, int xs, const QuantizedWeight<Four> (&weights)[MT], int rows, int inputs)
 {
     int groups = (inputs + GroupInputs - 1) / GroupInputs, perWarp = (groups + Warps - 1) / Warps;
     int begin = min(groups, (int)(threadIdx.x / WarpSize) * perWarp), end = min(groups, begin + perWarp);
-    QuantizedWeight<Four, 1> weight(values, scales, groups, outputs);
-    RawGroup<Four> raw[Ahead][1];
+    RawGroup<Four> raw[Ahead][MT];
     // The first weights are on their way while the rows are quantized.
 #pragma unroll
     for (int a = 0; a < Ahead; a++)
-        if (begin + a < end)
-            weight.load(raw[a], begin + a);
+#pragma unroll
+        for (int m = 0; m < MT; m++)
+            if (begin + a < end)
+                weights[m].load(raw[a][m], begin + a);
     SharedCodes codes = quantize_range(x, xs, rows, inputs, begin, end, perWarp);
-    float c[1][1][4] = {};
     for (int group = begin; group < end; group += Ahead)
 #pragma unroll
         for (int a = 0; a < Ahead; a++)
             if (group + a < end)
             {
-                RawGroup<Four> now[1] = { raw[a][0] };
-                if (group + a + Ahead < end)
-                    weight.load(raw[a], group + a + Ahead);
-                multiply_group<Four, 1, 1>(c, now, codes, 0, group + a);
+                RawGroup<Four> now[MT];
+#pragma unroll
+                for (int m = 0; m < MT; m++)
+                {
+                    now[m] = raw[a][m];
+                    if (group + a + Ahead < end)
+                        weights[m].load(raw[a][m], group + a + Ahead);
+                }
+                multiply_group<Four, MT, 1>(c, now, codes, 0, group + a);
             }
-    Result result = { bias, y, ys, rows, outputs, 0, (int)blockIdx.y * 16 };
+}
+
+template <bool Four, int Ahead>
+DEVICE void linear_few(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs, int firstOutput)
+{
+    QuantizedWeight<Four> weights[1];
+    weights[0].find(values, scales, (inputs + GroupInputs - 1) / GroupInputs, outputs, firstOutput);
+    float c[1][1][4] = {};
+    multiply_few<Four, 1, Ahead>(c, x, xs, weights, rows, inputs);
+    Result result = { bias, y, ys, rows, outputs, 0, firstOutput };
     join_warps<1, 1>(c, result);
+}
+
+template <bool Four, int Ahead>
+DEVICE void linear_gated(const float* x, int xs, const unsigned char* gateValues, const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
+    float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
+{
+    int groups = (inputs + GroupInputs - 1) / GroupInputs, firstOutput = blockIdx.y * 16;
+    QuantizedWeight<Four> weights[2];
+    weights[0].find(gateValues, gateScales, groups, outputs, firstOutput);
+    weights[1].find(upValues, upScales, groups, outputs, firstOutput);
+    float c[2][1][4] = {};
+    multiply_few<Four, 2, Ahead>(c, x, xs, weights, rows, inputs);
+    join_pairs(c, [=](int row, int output, float first, float second)
+    {
+        output += firstOutput;
+        if (row >= rows || output >= outputs)
+            return;
+        z[(size_t)row * zs + output] = second;
+        y[(size_t)row * ys + output] = gate_value(first, second);
+    });
 }
 
 template <bool Four>
@@ -247,16 +282,22 @@ DEVICE void linear_many(const signed char* x, const float* xScales, const unsign
     const int MT = 4, NT = 4;
     int groups = (inputs + GroupInputs - 1) / GroupInputs, perWarp = (groups + Warps - 1) / Warps;
     int begin = min(groups, (int)(threadIdx.x / WarpSize) * perWarp), end = min(groups, begin + perWarp);
-    QuantizedWeight<Four, MT> weight(values, scales, groups, outputs);
+    int firstRow = blockIdx.x * 8 * NT, firstOutput = blockIdx.y * 16 * MT;
+    QuantizedWeight<Four> weights[MT];
+#pragma unroll
+    for (int m = 0; m < MT; m++)
+        weights[m].find(values, scales, groups, outputs, firstOutput + 16 * m);
     GlobalCodes codes = { x, xScales, rows, groups };
     float c[MT][NT][4] = {};
     for (int group = begin; group < end; group++)
     {
         RawGroup<Four> raw[MT];
-        weight.load(raw, group);
-        multiply_group<Four, MT, NT>(c, raw, codes, blockIdx.x * 8 * NT, group);
+#pragma unroll
+        for (int m = 0; m < MT; m++)
+            weights[m].load(raw[m], group);
+        multiply_group<Four, MT, NT>(c, raw, codes, firstRow, group);
     }
-    Result result = { bias, y, ys, rows, outputs, (int)blockIdx.x * 8 * NT, (int)blockIdx.y * 16 * MT };
+    Result result = { bias, y, ys, rows, outputs, firstRow, firstOutput };
     join_warps<MT, NT>(c, result);
 }
 
@@ -282,12 +323,12 @@ extern "C" __global__ void __launch_bounds__(256) quantize_rows(const float* x, 
 
 extern "C" __global__ void __launch_bounds__(256, 2) linear_int8_n8(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
 {
-    linear_few<false, 2>(x, xs, values, scales, bias, y, ys, rows, inputs, outputs);
+    linear_few<false, 2>(x, xs, values, scales, bias, y, ys, rows, inputs, outputs, blockIdx.y * 16);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) linear_int4_n8(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
 {
-    linear_few<true, 3>(x, xs, values, scales, bias, y, ys, rows, inputs, outputs);
+    linear_few<true, 3>(x, xs, values, scales, bias, y, ys, rows, inputs, outputs, blockIdx.y * 16);
 }
 
 extern "C" __global__ void __launch_bounds__(256) linear_int8_n32(const signed char* codes, const float* codeScales, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
@@ -298,4 +339,36 @@ extern "C" __global__ void __launch_bounds__(256) linear_int8_n32(const signed c
 extern "C" __global__ void __launch_bounds__(256) linear_int4_n32(const signed char* codes, const float* codeScales, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
 {
     linear_many<true>(codes, codeScales, values, scales, bias, y, ys, rows, inputs, outputs);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) linear3_int8(const float* x, int xs, int rows, int inputs,
+    const unsigned char* values0, const unsigned short* scales0, const float* bias0, float* y0, int ys0, int outputs0,
+    const unsigned char* values1, const unsigned short* scales1, const float* bias1, float* y1, int ys1, int outputs1,
+    const unsigned char* values2, const unsigned short* scales2, const float* bias2, float* y2, int ys2, int outputs2)
+{
+    Tile tile(blockIdx.y, outputs0, outputs1);
+    linear_few<false, 2>(x, xs, tile.pick(values0, values1, values2), tile.pick(scales0, scales1, scales2), tile.pick(bias0, bias1, bias2), tile.pick(y0, y1, y2), tile.pick(ys0, ys1, ys2),
+        rows, inputs, tile.pick(outputs0, outputs1, outputs2), tile.output);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_int8(const float* x, int xs, const unsigned char* gateValues, const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
+    float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
+{
+    linear_gated<false, 1>(x, xs, gateValues, gateScales, upValues, upScales, y, ys, z, zs, rows, inputs, outputs);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) linear3_int4(const float* x, int xs, int rows, int inputs,
+    const unsigned char* values0, const unsigned short* scales0, const float* bias0, float* y0, int ys0, int outputs0,
+    const unsigned char* values1, const unsigned short* scales1, const float* bias1, float* y1, int ys1, int outputs1,
+    const unsigned char* values2, const unsigned short* scales2, const float* bias2, float* y2, int ys2, int outputs2)
+{
+    Tile tile(blockIdx.y, outputs0, outputs1);
+    linear_few<true, 3>(x, xs, tile.pick(values0, values1, values2), tile.pick(scales0, scales1, scales2), tile.pick(bias0, bias1, bias2), tile.pick(y0, y1, y2), tile.pick(ys0, ys1, ys2),
+        rows, inputs, tile.pick(outputs0, outputs1, outputs2), tile.output);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_int4(const float* x, int xs, const unsigned char* gateValues, const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
+    float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
+{
+    linear_gated<true, 2>(x, xs, gateValues, gateScales, upValues, upScales, y, ys, z, zs, rows, inputs, outputs);
 }

@@ -81,6 +81,16 @@ extern "C" __attribute__((device)) float expm1f(float);
 extern "C" __attribute__((device)) float erff(float);
 extern "C" __attribute__((device)) float sinf(float);
 
+BUILTIN void __threadfence() { __nvvm_membar_gl(); }
+BUILTIN unsigned atomicInc(unsigned* address, unsigned most) { return __nvvm_atom_inc_gen_ui(address, most); }
+
+BUILTIN float __ldcg(const float* p)
+{
+    float value;
+    asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(value) : "l"(p) : "memory");
+    return value;
+}
+
 typedef float FloatVector __attribute__((ext_vector_type(4)));
 typedef unsigned UintVector __attribute__((ext_vector_type(4)));
 typedef unsigned UintPair __attribute__((ext_vector_type(2)));

@@ -100,12 +100,20 @@ inline int __dp4a(int a, int b, int c)
 }
 
 template <typename T> inline T __ldg(const T* address) { return *address; }
+template <typename T> inline T __ldcg(const T* address) { return *address; }
 template <typename T> inline T __ldcs(const T* address) { return *address; }
 
 template <typename T> inline T atomicAdd(T* address, T value)
 {
     T old = *address;
     *address = old + value;
+    return old;
+}
+
+inline unsigned atomicInc(unsigned* address, unsigned most)
+{
+    unsigned old = *address;
+    *address = old >= most ? 0 : old + 1;
     return old;
 }
 
