@@ -174,56 +174,110 @@ struct Room
     }
 };
 
-// Sixteen bytes of elements as floats.
-DEVICE void widen(uint4 raw, float* to, float) { *(uint4*)to = raw; }
+// Sixteen bytes of elements as floats, times a scale if they have one.
+DEVICE void widen(uint4 raw, float* to, float, float) { *(uint4*)to = raw; }
 
-DEVICE void widen(uint4 raw, float* to, unsigned short)
+DEVICE void widen(uint4 raw, float* to, float, unsigned short)
 {
     *(float4*)to = make_float4(low_bf16(raw.x), high_bf16(raw.x), low_bf16(raw.y), high_bf16(raw.y));
     *(float4*)(to + 4) = make_float4(low_bf16(raw.z), high_bf16(raw.z), low_bf16(raw.w), high_bf16(raw.w));
 }
 
-DEVICE float4 widen_bytes(unsigned word)
+DEVICE float4 widen_bytes(unsigned word, float scale)
 {
-    return make_float4((float)(signed char)word, (float)(signed char)(word >> 8), (float)(signed char)(word >> 16), (float)(signed char)(word >> 24));
+    return make_float4((float)(signed char)word * scale, (float)(signed char)(word >> 8) * scale, (float)(signed char)(word >> 16) * scale, (float)(signed char)(word >> 24) * scale);
 }
 
-DEVICE void widen(uint4 raw, float* to, signed char)
+DEVICE void widen(uint4 raw, float* to, float scale, signed char)
 {
-    *(float4*)to = widen_bytes(raw.x);
-    *(float4*)(to + 4) = widen_bytes(raw.y);
-    *(float4*)(to + 8) = widen_bytes(raw.z);
-    *(float4*)(to + 12) = widen_bytes(raw.w);
+    *(float4*)to = widen_bytes(raw.x, scale);
+    *(float4*)(to + 4) = widen_bytes(raw.y, scale);
+    *(float4*)(to + 8) = widen_bytes(raw.z, scale);
+    *(float4*)(to + 12) = widen_bytes(raw.w, scale);
 }
 
-// Copies `count` rows to shared memory, and zeros for the rest of the page and for what is missing of the last four columns.
+// Some rows of a head: `count` of them, less those that are hidden; zeros stand for the others, and for what is missing of the last four columns.
 template <typename Elements>
-DEVICE void load_rows(const typename Elements::Type* from, size_t stride, const float* scales, int count, unsigned long long hidden, int headDim, float* to, int width)
+struct HeadRows
 {
     typedef typename Elements::Type Type;
-    const int Each = 16 / sizeof(Type);
-    if (headDim % Each == 0 && (((size_t)from | (stride * sizeof(Type))) & 15) == 0)
+    static constexpr int Each = 16 / sizeof(Type), Batch = 8;
+
+    const Type* from;
+    size_t stride;
+    const float* scales;
+    int count, headDim;
+    unsigned long long hidden;
+
+    DEVICE bool has(int row) const { return row < count && !(hidden >> row & 1); }
+
+    DEVICE bool aligned() const { return headDim % Each == 0 && (((size_t)from | (stride * sizeof(Type))) & 15) == 0; }
+
+    // The i-th sixteen bytes of the page.
+    DEVICE void place(int i, int* row, int* at) const
     {
         int perRow = headDim / Each;
-        for (int i = threadIdx.x; i < PageSlots * perRow; i += blockDim.x)
+        *row = (perRow & (perRow - 1)) == 0 ? i >> (31 - __clz(perRow)) : i / perRow;
+        *at = (i - *row * perRow) * Each;
+    }
+
+    // Several at a time: a thread waits where it uses what it loads.
+    DEVICE void load(int first, uint4 (&raw)[Batch], float (&scale)[Batch]) const
+    {
+#pragma unroll
+        for (int j = 0; j < Batch; j++)
         {
-            int row = i / perRow, at = (i - row * perRow) * Each;
-            bool there = row < count && !(hidden >> row & 1);
-            uint4 raw = there ? *(const uint4*)(from + row * stride + at) : make_uint4(0, 0, 0, 0);
-            widen(raw, to + row * width + at, Type());
-            if (Elements::Scaled && there)
-                for (int j = 0; j < Each; j++)
-                    to[row * width + at + j] *= scales[row];
+            int row, at;
+            place(first + j * blockDim.x, &row, &at);
+            raw[j] = has(row) ? *(const uint4*)(from + row * stride + at) : make_uint4(0, 0, 0, 0);
+            scale[j] = Elements::Scaled && has(row) ? scales[row] : 0;
         }
+    }
+
+    DEVICE void store(int first, const uint4 (&raw)[Batch], const float (&scale)[Batch], float* to, int width) const
+    {
+#pragma unroll
+        for (int j = 0; j < Batch; j++)
+        {
+            int row, at;
+            place(first + j * blockDim.x, &row, &at);
+            if (row < PageSlots)
+                widen(raw[j], to + row * width + at, scale[j], Type());
+        }
+    }
+
+    DEVICE void copy(float* to, int width) const
+    {
+        int padded = width - 4;
+        for (int i = threadIdx.x; i < PageSlots * padded; i += blockDim.x)
+        {
+            int row = i / padded, d = i - row * padded;
+            bool there = has(row) && d < headDim;
+            float value = there ? Elements::read(from[row * stride + d]) : 0;
+            to[row * width + d] = Elements::Scaled && there ? value * scales[row] : value;
+        }
+    }
+};
+
+// Keys and values to shared memory.
+template <typename Elements>
+DEVICE void load_rows(const HeadRows<Elements>& keys, const HeadRows<Elements>& values, const Room& room)
+{
+    typedef HeadRows<Elements> Rows;
+    if (!keys.aligned() || !values.aligned())
+    {
+        keys.copy(room.keys, room.width);
+        values.copy(room.values, room.width);
         return;
     }
-    int padded = width - 4;
-    for (int i = threadIdx.x; i < PageSlots * padded; i += blockDim.x)
+    for (int i = threadIdx.x; i < PageSlots * (keys.headDim / Rows::Each); i += Rows::Batch * blockDim.x)
     {
-        int row = i / padded, d = i - row * padded;
-        bool there = row < count && d < headDim && !(hidden >> row & 1);
-        float value = there ? Elements::read(from[row * stride + d]) : 0;
-        to[row * width + d] = Elements::Scaled && there ? value * scales[row] : value;
+        uint4 rawKeys[Rows::Batch], rawValues[Rows::Batch];
+        float keyScales[Rows::Batch], valueScales[Rows::Batch];
+        keys.load(i, rawKeys, keyScales);
+        values.load(i, rawValues, valueScales);
+        keys.store(i, rawKeys, keyScales, room.keys, room.width);
+        values.store(i, rawValues, valueScales, room.values, room.width);
     }
 }
 
@@ -390,8 +444,9 @@ DEVICE void gather(const Room& room, const Queries& queries, const int* slots, c
         unsigned long long mask = hidden ? hidden[page] : 0;
         typename Elements::Type* keys = find_keys<Elements>(pages[page], layer, kvHeads, queries.head, headDim);
         const float* scales = find_scales<Elements>(keys, headDim);
-        load_rows<Elements>(keys, headDim, scales, count, mask, headDim, room.keys, room.width);
-        load_rows<Elements>(keys + PageSlots * headDim, headDim, scales + PageSlots, count, mask, headDim, room.values, room.width);
+        HeadRows<Elements> keyRows = { keys, (size_t)headDim, scales, count, headDim, mask };
+        HeadRows<Elements> valueRows = { keys + PageSlots * headDim, (size_t)headDim, scales + PageSlots, count, headDim, mask };
+        load_rows(keyRows, valueRows, room);
         __syncthreads();
         int limits[Q];
 #pragma unroll
@@ -595,8 +650,9 @@ extern "C" __global__ void __launch_bounds__(256) self_attend(const float* q, in
     for (int first = 0; first < rows; first += PageSlots)
     {
         int count = min(PageSlots, rows - first), limits[Q];
-        load_rows<Float32Elements>(k + (size_t)first * ks + head, ks, 0, count, 0, headDim, room.keys, room.width);
-        load_rows<Float32Elements>(v + (size_t)first * vs + head, vs, 0, count, 0, headDim, room.values, room.width);
+        HeadRows<Float32Elements> keys = { k + (size_t)first * ks + head, (size_t)ks, 0, count, headDim, 0 };
+        HeadRows<Float32Elements> values = { v + (size_t)first * vs + head, (size_t)vs, 0, count, headDim, 0 };
+        load_rows(keys, values, room);
         __syncthreads();
 #pragma unroll
         for (int query = 0; query < Q; query++)

@@ -197,7 +197,9 @@ DEVICE void multiply(float (&c)[MT][NT][4], const Source& source, const W* const
     int begin = min(chunks, warp * perWarp), end = min(chunks, begin + perWarp);
     for (int chunk = begin; chunk < end; chunk += Ahead)
     {
+        // All loads first: a thread waits where it uses what it loads.
         RawWeight<W> raw[Ahead][MT];
+        float v[Ahead][NT][8];
 #pragma unroll
         for (int a = 0; a < Ahead; a++)
 #pragma unroll
@@ -205,21 +207,21 @@ DEVICE void multiply(float (&c)[MT][NT][4], const Source& source, const W* const
                 raw[a][m].load(from[m][0], from[m][1], min(chunk + a, end - 1) * ChunkInputs);
 #pragma unroll
         for (int a = 0; a < Ahead; a++)
-        {
-            if (chunk + a >= end)
-                break;
-            float v[NT][8];
-            Split x[NT];
 #pragma unroll
             for (int n = 0; n < NT; n++)
-                source.load(firstRow + 8 * n + g, (chunk + a) * ChunkInputs + 8 * t, v[n]);
+                source.load(firstRow + 8 * n + g, min(chunk + a, end - 1) * ChunkInputs + 8 * t, v[a][n]);
 #pragma unroll
-            for (int n = 0; n < NT; n++)
-                split(v[n], x[n]);
+        for (int a = 0; a < Ahead; a++)
+            if (chunk + a < end)
+            {
+                Split x[NT];
 #pragma unroll
-            for (int m = 0; m < MT; m++)
-                multiply_chunk<NT>(c[m], raw[a][m], x);
-        }
+                for (int n = 0; n < NT; n++)
+                    split(v[a][n], x[n]);
+#pragma unroll
+                for (int m = 0; m < MT; m++)
+                    multiply_chunk<NT>(c[m], raw[a][m], x);
+            }
     }
 }
 

@@ -6,57 +6,81 @@
 //     grid rows, block 256; y may be x
 #include "common.cuh"
 
-// The sum of squares of a row of which this thread keeps every 256th group of four, or element.
-DEVICE float sum_of_squares(const float* x, int columns, bool aligned, float* room)
-{
-    float sum = 0;
-    if (aligned)
-        for (int c = 4 * threadIdx.x; c < columns; c += 4 * blockDim.x)
-        {
-            float4 v = *(const float4*)(x + c);
-            sum = fmaf(v.x, v.x, fmaf(v.y, v.y, fmaf(v.z, v.z, fmaf(v.w, v.w, sum))));
-        }
-    else
-        for (int c = 4 * threadIdx.x; c < columns; c += 4 * blockDim.x)
-        {
-            // The same order as above.
-            float y = c + 1 < columns ? x[c + 1] : 0, z = c + 2 < columns ? x[c + 2] : 0, w = c + 3 < columns ? x[c + 3] : 0;
-            sum = fmaf(x[c], x[c], fmaf(y, y, fmaf(z, z, fmaf(w, w, sum))));
-        }
-    return block_sum(sum, room);
-}
+static constexpr int MostKept = 4;       // groups of four columns that a thread keeps in registers
 
-DEVICE void normalize_rms(const float* x, const float* gain, float epsilon, float* y, int columns, bool aligned, float* room)
+DEVICE float add_squares(float4 v, float sum) { return fmaf(v.x, v.x, fmaf(v.y, v.y, fmaf(v.z, v.z, fmaf(v.w, v.w, sum)))); }
+
+DEVICE float rms_factor(float sum, int columns, float epsilon) { return __fdiv_rn(1.0f, __fsqrt_rn(__fdiv_rn(sum, (float)columns) + epsilon)); }
+
+// A row whose thread has every 256th group of four columns. With an addend, it is added to x first.
+template <bool Adds>
+DEVICE void normalize_rms(float* x, const float* addend, const float* gain, float epsilon, float* y, int columns, float* room)
 {
-    float mean = __fdiv_rn(sum_of_squares(x, columns, aligned, room), (float)columns);
-    float factor = __fdiv_rn(1.0f, __fsqrt_rn(mean + epsilon));
-    if (aligned && is_aligned(y, 0) && is_aligned(gain, 0))
-        for (int c = 4 * threadIdx.x; c < columns; c += 4 * blockDim.x)
+    bool aligned = ((((size_t)x | (size_t)y | (size_t)gain | (Adds ? (size_t)addend : 0)) & 15) | (columns & 3)) == 0;
+    int first = 4 * threadIdx.x, step = 4 * blockDim.x;
+    float sum = 0;
+    if (aligned && columns <= MostKept * step)
+    {
+        float4 v[MostKept];
+#pragma unroll
+        for (int i = 0; i < MostKept; i++)
+            v[i] = first + i * step < columns ? *(const float4*)(x + first + i * step) : make_float4(0, 0, 0, 0);
+        if (Adds)
         {
-            float4 v = *(const float4*)(x + c), g = __ldg((const float4*)(gain + c));
-            *(float4*)(y + c) = make_float4(v.x * factor * g.x, v.y * factor * g.y, v.z * factor * g.z, v.w * factor * g.w);
+#pragma unroll
+            for (int i = 0; i < MostKept; i++)
+                if (first + i * step < columns)
+                {
+                    float4 a = *(const float4*)(addend + first + i * step);
+                    v[i] = make_float4(__fadd_rn(v[i].x, a.x), __fadd_rn(v[i].y, a.y), __fadd_rn(v[i].z, a.z), __fadd_rn(v[i].w, a.w));
+                }
+#pragma unroll
+            for (int i = 0; i < MostKept; i++)
+                if (first + i * step < columns)
+                    *(float4*)(x + first + i * step) = v[i];
         }
-    else
-        for (int c = threadIdx.x; c < columns; c += blockDim.x)
-            y[c] = x[c] * factor * __ldg(gain + c);
+#pragma unroll
+        for (int i = 0; i < MostKept; i++)
+            sum = add_squares(v[i], sum);
+        float factor = rms_factor(block_sum(sum, room), columns, epsilon);
+#pragma unroll
+        for (int i = 0; i < MostKept; i++)
+            if (first + i * step < columns)
+            {
+                float4 g = __ldg((const float4*)(gain + first + i * step));
+                *(float4*)(y + first + i * step) = make_float4(v[i].x * factor * g.x, v[i].y * factor * g.y, v[i].z * factor * g.z, v[i].w * factor * g.w);
+            }
+        return;
+    }
+    // Any other row, with the same sums.
+    for (int c = first; c < columns; c += step)
+    {
+        float v[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            v[i] = c + i < columns ? x[c + i] : 0;
+            if (Adds && c + i < columns)
+                x[c + i] = v[i] = __fadd_rn(v[i], addend[c + i]);
+        }
+        sum = add_squares(make_float4(v[0], v[1], v[2], v[3]), sum);
+    }
+    float factor = rms_factor(block_sum(sum, room), columns, epsilon);
+    for (int c = first; c < columns; c += step)
+        for (int i = 0; i < 4 && c + i < columns; i++)
+            y[c + i] = x[c + i] * factor * __ldg(gain + c + i);
 }
 
 extern "C" __global__ void __launch_bounds__(256) rms_norm(const float* x, int xs, const float* gain, float epsilon, float* y, int ys, int columns)
 {
     __shared__ float room[8];
-    x += (size_t)blockIdx.x * xs;
-    normalize_rms(x, gain, epsilon, y + (size_t)blockIdx.x * ys, columns, is_aligned(x, columns), room);
+    normalize_rms<false>((float*)x + (size_t)blockIdx.x * xs, 0, gain, epsilon, y + (size_t)blockIdx.x * ys, columns, room);
 }
 
 extern "C" __global__ void __launch_bounds__(256) add_rms_norm(float* x, int xs, const float* addend, int as, const float* gain, float epsilon, float* y, int ys, int columns)
 {
     __shared__ float room[8];
-    x += (size_t)blockIdx.x * xs;
-    addend += (size_t)blockIdx.x * as;
-    for (int c = threadIdx.x; c < columns; c += blockDim.x)
-        x[c] = __fadd_rn(x[c], addend[c]);
-    __syncthreads();
-    normalize_rms(x, gain, epsilon, y + (size_t)blockIdx.x * ys, columns, is_aligned(x, columns), room);
+    normalize_rms<true>(x + (size_t)blockIdx.x * xs, addend + (size_t)blockIdx.x * as, gain, epsilon, y + (size_t)blockIdx.x * ys, columns, room);
 }
 
 // Sums are of distances from the first element and in double precision: rows far from 0 keep theirs.

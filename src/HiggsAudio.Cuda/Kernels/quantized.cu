@@ -194,18 +194,29 @@ DEVICE SharedCodes quantize_range(const float* x, int xs, int rows, int inputs, 
     float* scales = (float*)mine;
     signed char* codes = (signed char*)(scales + rows * blocks);
     bool aligned = is_aligned(x, xs);
+    const int Batch = 4;
     for (int row = 0; row < rows; row++)
-        for (int input = begin * GroupInputs + 8 * lane; input - 8 * lane < end * GroupInputs; input += 8 * WarpSize)
+        for (int first = begin * GroupInputs; first < end * GroupInputs; first += Batch * 8 * WarpSize)
         {
-            float v[8], scale;
-            load_eight(x + (size_t)row * xs + input, inputs - input, aligned, v);
-            uint2 word = quantize_eight(v, &scale);
-            int at = input - begin * GroupInputs;
-            if (input < end * GroupInputs)
+            float v[Batch][8];
+#pragma unroll
+            for (int j = 0; j < Batch; j++)
             {
-                *(uint2*)(codes + row * stride + at) = word;
-                if (lane % 4 == 0)
-                    scales[row * blocks + at / BlockInputs] = scale;
+                int input = first + (j * WarpSize + lane) * 8;
+                load_eight(x + (size_t)row * xs + input, min(inputs, end * GroupInputs) - input, aligned, v[j]);
+            }
+#pragma unroll
+            for (int j = 0; j < Batch; j++)
+            {
+                int input = first + (j * WarpSize + lane) * 8, at = input - begin * GroupInputs;
+                float scale;
+                uint2 word = quantize_eight(v[j], &scale);
+                if (input < end * GroupInputs)
+                {
+                    *(uint2*)(codes + row * stride + at) = word;
+                    if (lane % 4 == 0)
+                        scales[row * blocks + at / BlockInputs] = scale;
+                }
             }
         }
     __syncwarp();

@@ -72,6 +72,7 @@ BUILTIN float fminf(float a, float b) { return __nvvm_fmin_f(a, b); }
 BUILTIN float fabsf(float a) { return __nvvm_fabs_f(a); }
 BUILTIN float rintf(float a) { return __builtin_rintf(a); }
 BUILTIN double sqrt(double a) { return __nvvm_sqrt_rn_d(a); }
+BUILTIN int __clz(int a) { return __builtin_clz((unsigned)a); }
 BUILTIN int min(int a, int b) { return a < b ? a : b; }
 BUILTIN int max(int a, int b) { return a > b ? a : b; }
 BUILTIN unsigned max(unsigned a, unsigned b) { return a > b ? a : b; }
