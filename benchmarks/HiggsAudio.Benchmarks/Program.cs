@@ -8,6 +8,8 @@ switch (args.FirstOrDefault())
         return MakeCheckpoint.Run(args.AsSpan(1));
     case "true-size":
         return TrueSize.Run(args.AsSpan(1));
+    case "cuda":
+        return CudaSpeed.Run(args.AsSpan(1));
     case "formats" when args.Length > 1:
         return FormatSpeed.Run(args.AsSpan(1));
     case TrueSize.Spin:
@@ -25,6 +27,7 @@ switch (args.FirstOrDefault())
             Commands:
               {MakeCheckpoint.Usage}
               {TrueSize.Usage}
+              {CudaSpeed.Usage}
               {FormatSpeed.Usage}
               {Drift.Usage}
               {ServingSpeed.Usage}

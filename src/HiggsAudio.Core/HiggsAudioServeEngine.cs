@@ -1,6 +1,5 @@
 using HiggsAudio.Compute;
 using HiggsAudio.Compute.Checkpoints;
-using HiggsAudio.Compute.Cpu;
 using HiggsAudio.Model;
 using HiggsAudio.Prompts;
 using HiggsAudio.Serving;
@@ -78,6 +77,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     /// <param name="cancellationToken">Ends the loading.</param>
     /// <exception cref="CheckpointException">A file is missing, broken or not what was expected; the message says which and why.</exception>
     /// <exception cref="HubException">A repository cannot be had.</exception>
+    /// <exception cref="NotSupportedException"><see cref="EngineOptions.Device"/> is of a kind for which a package is missing.</exception>
     /// <exception cref="OperationCanceledException">The loading was ended.</exception>
     public static HiggsAudioServeEngine Load(string model, string codec, EngineOptions? options = null,
         IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -104,7 +104,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     {
         AudioCodec? codec = null;
         Checkpoint? checkpoint = null;
-        var device = new CpuDevice(options.Threads);
+        Device device = Devices.Create(options.Device, options.Threads);
         try
         {
             Report("tokenizer", 0);

@@ -1,0 +1,81 @@
+using HiggsAudio.Compute;
+using HiggsAudio.Testing.RandomModels;
+using NUnit.Framework;
+
+namespace HiggsAudio.Cuda.Tests;
+
+/// <summary>Whole engines on the emulated GPU answer as on the CPU.</summary>
+internal sealed class EngineTests
+{
+    private static readonly GenerationOptions Greedy = new() { Temperature = 0, RasWinLen = null, ForceAudioGeneration = true, MaxNewTokens = 24 };
+
+    private string _folder = "";
+
+    private string Model => Path.Combine(_folder, "model");
+
+    private string Codec => Path.Combine(_folder, "codec");
+
+    [OneTimeSetUp]
+    public void Write()
+    {
+        EmulatedGpu.Require();
+        CudaDevices.Register(EmulatedGpu.Options);
+        _folder = Directory.CreateTempSubdirectory("cuda-engine").FullName;
+        RandomCheckpoint.WriteLanguageModel(Model, LanguageModelSizes.Tiny with { Vocabulary = 128_256 }, CheckpointLayout.Legacy, seed: 5);
+        RandomCheckpoint.WriteCodec(Codec, CodecSizes.Tiny, CheckpointLayout.Legacy, seed: 5);
+    }
+
+    [OneTimeTearDown]
+    public void Remove()
+    {
+        if (_folder.Length > 0)
+            Directory.Delete(_folder, recursive: true);
+    }
+
+    private HiggsAudioServeEngine Load(string device, WeightFormat format, KeyValueFormat cache, string? model = null) =>
+        HiggsAudioServeEngine.Load(model ?? Model, Codec, new EngineOptions { Device = device, WeightFormat = format, KeyValueFormat = cache, MaxContextLength = 512, KvCacheBytes = 64 << 20 });
+
+    private static ChatMLSample Say(string text) => new(new Message("system", "Speak."), new Message("user", text));
+
+    [TestCase(WeightFormat.Float32, KeyValueFormat.Float32)]
+    [TestCase(WeightFormat.AsStored, KeyValueFormat.BFloat16)]
+    [TestCase(WeightFormat.Int8, KeyValueFormat.Int8)]
+    [TestCase(WeightFormat.Int4, KeyValueFormat.BFloat16)]
+    public void Greedy_codes_and_sound_are_the_cpus(WeightFormat format, KeyValueFormat cache)
+    {
+        using HiggsAudioServeEngine cpu = Load("cpu", format, cache), gpu = Load("cuda:0", format, cache);
+        HiggsAudioResponse expected = cpu.Generate(Say("hello"), Greedy), response = gpu.Generate(Say("hello"), Greedy);
+        Assert.That(response.AudioCodes, Is.Not.Null);
+        Assert.That(response.AudioCodes, Is.EqualTo(expected.AudioCodes));
+        Assert.That(response.Audio!.Samples.ToArray(), Is.EqualTo(expected.Audio!.Samples.ToArray()).Within(1e-3f));
+    }
+
+    [Test]
+    public async Task Many_requests_at_once_answer_as_each_would_alone()
+    {
+        using HiggsAudioServeEngine gpu = Load("cuda:0", WeightFormat.AsStored, KeyValueFormat.BFloat16);
+        string[] texts = ["one", "two and more", "three", "the fourth is long, too"];
+        AudioCodes?[] alone = [.. texts.Select(text => gpu.Generate(Say(text), Greedy).AudioCodes)];
+        HiggsAudioResponse[] together = await Task.WhenAll(texts.Select(text => gpu.GenerateAsync(Say(text), Greedy)));
+        Assert.That(together.Select(response => response.AudioCodes), Is.EqualTo(alone));
+    }
+
+    [Test]
+    public void A_folder_that_was_quantized_for_the_cpu_is_loaded_and_gives_the_same_codes([Values(WeightFormat.Int8, WeightFormat.Int4)] WeightFormat format)
+    {
+        string packed = Path.Combine(_folder, $"packed-{format}");
+        using (HiggsAudioServeEngine cpu = Load("cpu", format, KeyValueFormat.Float32))
+            cpu.SaveQuantized(packed);
+        using HiggsAudioServeEngine gpu = Load("cuda", WeightFormat.AsStored, KeyValueFormat.Float32, packed), original = Load("cuda:0", format, KeyValueFormat.Float32);
+        Assert.That(gpu.Generate(Say("hello"), Greedy).AudioCodes, Is.EqualTo(original.Generate(Say("hello"), Greedy).AudioCodes));
+        Assert.Throws<NotSupportedException>(() => gpu.SaveQuantized(packed + "-again"));
+    }
+
+    [Test]
+    public void Encoding_gives_the_cpus_codes()
+    {
+        float[] samples = [.. Enumerable.Range(0, 24_000).Select(i => 0.3f * MathF.Sin(i * 0.05f) * MathF.Sin(i * 0.0007f))];
+        using HiggsAudioServeEngine cpu = Load("cpu", WeightFormat.Float32, KeyValueFormat.Float32), gpu = Load("cuda:0", WeightFormat.Float32, KeyValueFormat.Float32);
+        Assert.That(gpu.Codec.Encode(new Waveform(samples, 24_000)), Is.EqualTo(cpu.Codec.Encode(new Waveform(samples, 24_000))));
+    }
+}
