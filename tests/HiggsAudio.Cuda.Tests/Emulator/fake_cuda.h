@@ -39,6 +39,7 @@ namespace emulator
 
     struct Event;
     struct Graph;
+    struct Stream;
 
     // Work of a stream: it waits until somebody waits for it, so that what is read too early has not been computed.
     struct Operation
@@ -54,7 +55,8 @@ namespace emulator
         uint32_t pattern = 0;
         bool hostToDevice = false, deviceToHost = false;
         Event* event = nullptr;
-        uint64_t recording = 0;
+        uint64_t recording = 0;                             // which one of the event's
+        Stream* other = nullptr;                            // where it was recorded
         std::shared_ptr<Graph> graph;
     };
 
@@ -115,7 +117,7 @@ namespace emulator
     CUresult explain(CUresult result, const std::string& message);
 
     // Runs a stream's work: all of it, or until an event's recording is done.
-    CUresult drain(Stream* stream, const Event* until = nullptr);
+    CUresult drain(Stream* stream, const Event* until = nullptr, uint64_t recording = 0);
     CUresult drain_all();
 
     // Whether a range lies inside of one allocation; the allocation whose surroundings were written to, if any.

@@ -16,7 +16,7 @@ using namespace emulator;
 
 namespace
 {
-    constexpr size_t GuardBytes = 4096, MostPoison = 64 << 20;
+    constexpr size_t GuardBytes = 4096, CheckedBytes = 512, MostPoison = 64 << 20;
     constexpr uint32_t GuardWord = 0x7FC0DEAD;                  // not a number
 
     void fill(char* to, size_t size)
@@ -27,10 +27,11 @@ namespace
 
     bool is_whole(const char* from, size_t size)
     {
-        for (size_t i = 0; i + 4 <= size; i += 4)
-            if (memcmp(from + i, &GuardWord, 4) != 0)
-                return false;
-        return true;
+        const uint32_t* words = (const uint32_t*)from;
+        uint32_t difference = 0;
+        for (size_t i = 0; i < size / 4; i++)
+            difference |= words[i] ^ GuardWord;
+        return difference == 0;
     }
 
     // The end of a block up to the next multiple of 4 is left out.
@@ -39,7 +40,7 @@ namespace
     CUresult check(const Allocation& block)
     {
         size_t rest = block.base + block.whole - behind(block);
-        if (is_whole(block.base, GuardBytes) && is_whole(behind(block), rest < GuardBytes ? rest : GuardBytes))
+        if (is_whole(block.base + GuardBytes - CheckedBytes, CheckedBytes) && is_whole(behind(block), rest < CheckedBytes ? rest : CheckedBytes))
             return Success;
         return explain(driver().broken = IllegalAddress, "something was written just outside of a block of " + std::to_string(block.size) + " bytes of device memory.");
     }

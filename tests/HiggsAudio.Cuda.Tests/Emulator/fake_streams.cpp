@@ -66,8 +66,8 @@ namespace
                 operation.event->time = seconds();
                 return Success;
             case Operation::Wait:
-                if (operation.event->completed < operation.recording && operation.event->stream)
-                    return drain(operation.event->stream, operation.event);
+                if (operation.event->completed < operation.recording && d.streams.count(operation.other))
+                    return drain(operation.other, operation.event, operation.recording);
                 return Success;
             case Operation::Replay:
                 d.graphLaunches++;
@@ -96,21 +96,20 @@ namespace
 
 namespace emulator
 {
-    CUresult drain(Stream* stream, const Event* until)
+    CUresult drain(Stream* stream, const Event* until, uint64_t recording)
     {
-        uint64_t wanted = until ? until->recorded : 0;
         if (stream->running)
             return explain(driver().broken = LaunchFailed, "streams wait for each other.");
         stream->running = true;
         CUresult result = driver().broken;
-        while (result == Success && !stream->queue.empty() && !(until && until->completed >= wanted))
+        while (result == Success && !stream->queue.empty() && !(until && until->completed >= recording))
         {
             Operation operation = std::move(stream->queue.front());
             stream->queue.pop_front();
             result = perform(operation);
         }
         stream->running = false;
-        return result != Success ? result : check_guards();
+        return result != Success || until ? result : check_guards();
     }
 
     CUresult drain_all()
@@ -261,7 +260,8 @@ EXPORT CUresult cuStreamWaitEvent(Stream* stream, Event* event, unsigned)
         return InvalidHandle;
     Operation wait = { Operation::Wait };
     wait.event = event;
-    wait.recording = event->recorded;
+    wait.recording = event->recorded;           // a later recording does not matter
+    wait.other = event->stream;
     return submit(stream, std::move(wait));
 }
 
@@ -309,7 +309,7 @@ EXPORT CUresult cuEventSynchronize(Event* event)
     ENTER();
     if (!d.events.count(event))
         return InvalidHandle;
-    return event->completed < event->recorded && event->stream ? drain(event->stream, event) : Success;
+    return event->completed < event->recorded && event->stream ? drain(event->stream, event, event->recorded) : Success;
 }
 
 EXPORT CUresult cuEventQuery(Event* event)

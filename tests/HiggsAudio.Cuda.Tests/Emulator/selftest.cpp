@@ -427,6 +427,22 @@ extern "C" __global__ void products(const unsigned short* a, const unsigned shor
         OK(cuStreamWaitEvent(stream, event, 0));
         OK(launch("add_one", 1, 64, 0, x.address, 64));
         CHECK(x.read()[5] == 1);
+        // Two streams by turns, with an event each that is recorded again and again.
+        void* back_again;
+        OK(cuEventCreate(&back_again, 2));
+        for (int turn = 0; turn < 5; turn++)
+        {
+            OK(launch("add_one", 1, 64, 0, x.address, 64));
+            OK(cuEventRecord(back_again, stream));
+            OK(cuStreamWaitEvent(other, back_again, 0));
+            OK(cuMemsetD32Async(x.address + 4 * (uint64_t)turn, 0, 1, other));
+            OK(cuEventRecord(event, other));
+            OK(cuStreamWaitEvent(stream, event, 0));
+        }
+        std::vector<float> turns = x.read();
+        for (int i = 0; i < 64; i++)
+            CHECK(turns[i] == (i < 5 ? 4 - i : 6));
+        OK(cuEventDestroy_v2(back_again));
         OK(cuEventDestroy_v2(event));
         OK(cuStreamDestroy_v2(other));
         OK(cuMemFreeHost(host));
