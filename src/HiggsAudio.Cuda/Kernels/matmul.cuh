@@ -76,25 +76,32 @@ DEVICE void step(float (&c)[4], const unsigned (&first)[4], const unsigned (&sec
     mma_bf16(c, first[2 * step], second[2 * step], first[2 * step + 1], second[2 * step + 1], x[2 * step], x[2 * step + 1]);
 }
 
+// The sum of a chunk starts at 0 and is then added to c: tensor cores cut where they should round, so their sums must stay short.
+template <int NT>
+DEVICE void add_chunk(float (&c)[NT][4], const float (&sums)[NT][4])
+{
+#pragma unroll
+    for (int n = 0; n < NT; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            c[n][i] = __fadd_rn(c[n][i], sums[n][i]);
+}
+
 // c[n] += 16 rows of the weight times the n-th 8 rows of x, small products first.
 template <int NT>
 DEVICE void multiply_chunk(float (&c)[NT][4], const RawWeight<unsigned short>& weight, const Split (&x)[NT])
 {
     unsigned first[4] = { weight.rows[0].x, weight.rows[0].y, weight.rows[0].z, weight.rows[0].w };
     unsigned second[4] = { weight.rows[1].x, weight.rows[1].y, weight.rows[1].z, weight.rows[1].w };
+    float sums[NT][4] = {};
 #pragma unroll
-    for (int s = 0; s < 2; s++)
-    {
+    for (int part = 0; part < 3; part++)
 #pragma unroll
-        for (int n = 0; n < NT; n++)
-            step(c[n], first, second, x[n].low, s);
+        for (int s = 0; s < 2; s++)
 #pragma unroll
-        for (int n = 0; n < NT; n++)
-            step(c[n], first, second, x[n].middle, s);
-#pragma unroll
-        for (int n = 0; n < NT; n++)
-            step(c[n], first, second, x[n].high, s);
-    }
+            for (int n = 0; n < NT; n++)
+                step(sums[n], first, second, part == 0 ? x[n].low : part == 1 ? x[n].middle : x[n].high, s);
+    add_chunk(c, sums);
 }
 
 template <int NT>
@@ -103,18 +110,28 @@ DEVICE void multiply_chunk(float (&c)[NT][4], const RawWeight<float>& weight, co
     Split first, second;
     split(weight.rows[0], first);
     split(weight.rows[1], second);
+    float sums[NT][4] = {};
 #pragma unroll
-    for (int s = 0; s < 2; s++)
+    for (int n = 0; n < NT; n++)
+    {
 #pragma unroll
-        for (int n = 0; n < NT; n++)
+        for (int s = 0; s < 2; s++)
         {
-            step(c[n], first.low, second.low, x[n].high, s);
-            step(c[n], first.high, second.high, x[n].low, s);
-            step(c[n], first.middle, second.middle, x[n].middle, s);
-            step(c[n], first.middle, second.middle, x[n].high, s);
-            step(c[n], first.high, second.high, x[n].middle, s);
-            step(c[n], first.high, second.high, x[n].high, s);
+            step(sums[n], first.low, second.low, x[n].high, s);
+            step(sums[n], first.high, second.high, x[n].low, s);
+            step(sums[n], first.middle, second.middle, x[n].middle, s);
         }
+#pragma unroll
+        for (int s = 0; s < 2; s++)
+        {
+            step(sums[n], first.middle, second.middle, x[n].high, s);
+            step(sums[n], first.high, second.high, x[n].middle, s);
+        }
+#pragma unroll
+        for (int s = 0; s < 2; s++)
+            step(sums[n], first.high, second.high, x[n].high, s);
+    }
+    add_chunk(c, sums);
 }
 
 // Adds the warps' sums in their order and stores them: sink(row of the tile, output of the tile, sum).

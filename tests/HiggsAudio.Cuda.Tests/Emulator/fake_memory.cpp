@@ -51,6 +51,8 @@ namespace emulator
     bool is_device_range(CUdeviceptr address, size_t size)
     {
         Driver& d = driver();
+        if (size == 0)
+            return true;
         auto block = d.memory.upper_bound(address);
         if (block == d.memory.begin())
             return false;
