@@ -16,7 +16,7 @@ using namespace emulator;
 
 namespace
 {
-    constexpr size_t GuardBytes = 4096, CheckedBytes = 512, MostPoison = 64 << 20;
+    constexpr size_t GuardBytes = 4096, CheckedBytes = 512, MostKept = 64 << 20, MostPoison = 16 << 20, MostPinnedPoison = 64 << 10;
     constexpr uint32_t GuardWord = 0x7FC0DEAD;                  // not a number
 
     void fill(char* to, size_t size)
@@ -32,6 +32,35 @@ namespace
         for (size_t i = 0; i < size / 4; i++)
             difference |= words[i] ^ GuardWord;
         return difference == 0;
+    }
+
+    // Mappings that were given back and are poisoned entirely when they are used again; new ones cost page faults.
+    std::multimap<size_t, char*> kept;
+    size_t keptBytes = 0;
+
+    char* map(size_t whole)
+    {
+        auto old = kept.find(whole);
+        if (old != kept.end())
+        {
+            char* base = old->second;
+            keptBytes -= whole;
+            kept.erase(old);
+            return base;
+        }
+        void* base = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return base == MAP_FAILED ? nullptr : (char*)base;
+    }
+
+    void unmap(const Allocation& block)
+    {
+        if (block.whole > MostPoison || keptBytes + block.whole > MostKept)
+        {
+            munmap(block.base, block.whole);
+            return;
+        }
+        kept.emplace(block.whole, block.base);
+        keptBytes += block.whole;
     }
 
     // The end of a block up to the next multiple of 4 is left out.
@@ -95,8 +124,8 @@ EXPORT CUresult cuMemAlloc_v2(CUdeviceptr* address, size_t bytes)
     if (bytes > d.memoryLimit || d.memoryInUse > d.memoryLimit - bytes)
         return OutOfMemory;
     size_t whole = (bytes + 4095) / 4096 * 4096 + 2 * GuardBytes;
-    char* base = (char*)mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED)
+    char* base = map(whole);
+    if (!base)
         return OutOfMemory;
     Allocation block = { base, bytes, whole };
     fill(base, GuardBytes);
@@ -121,7 +150,7 @@ EXPORT CUresult cuMemFree_v2(CUdeviceptr address)
     if (CUresult wrong = check(block->second))
         result = wrong;
     d.memoryInUse -= block->second.size;
-    munmap(block->second.base, block->second.whole);
+    unmap(block->second);
     d.memory.erase(block);
     return result;
 }
@@ -133,7 +162,7 @@ EXPORT CUresult cuMemHostAlloc(void** address, size_t bytes, unsigned)
         return InvalidValue;
     if (posix_memalign(address, 4096, bytes) != 0)
         return OutOfMemory;
-    memset(*address, 0xFF, bytes);
+    memset(*address, 0xFF, bytes < MostPinnedPoison ? bytes : MostPinnedPoison);
     d.pinned[(char*)*address] = bytes;
     return Success;
 }
@@ -145,7 +174,7 @@ EXPORT CUresult cuMemFreeHost(void* address)
     if (block == d.pinned.end())
         return explain(InvalidValue, "cuMemFreeHost: no pinned block begins here.");
     CUresult result = drain_all();
-    memset(address, 0xFF, block->second);
+    memset(address, 0xFF, block->second < MostPinnedPoison ? block->second : MostPinnedPoison);
     free(address);
     d.pinned.erase(block);
     return result;

@@ -90,7 +90,32 @@ namespace
 
     bool is_stream(Stream* stream) { return driver().streams.count(stream) > 0; }
 
-    // A whole number of words of device memory.
+    // The loaded library with these bytes; it stays loaded.
+    void* library_of(const std::string& bytes, std::string* why)
+    {
+        static std::map<std::string, void*> libraries;
+        auto known = libraries.find(bytes);
+        if (known != libraries.end())
+            return known->second;
+        char path[] = "/tmp/cuda-emulator-XXXXXX";
+        int file = mkstemp(path);
+        if (file < 0)
+            return nullptr;
+        for (size_t written = 0; written < bytes.size();)
+        {
+            ssize_t count = write(file, bytes.data() + written, bytes.size() - written);
+            if (count <= 0)
+                break;
+            written += (size_t)count;
+        }
+        close(file);
+        void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!library)
+            *why = dlerror();
+        unlink(path);
+        return library ? libraries[bytes] = library : nullptr;
+    }
+
     bool is_range(CUdeviceptr address, size_t size) { return is_device_range(address, size); }
 }
 
@@ -400,25 +425,11 @@ EXPORT CUresult cuModuleLoadData(LoadedModule** module, const void* image)
     const ImageHeader* header = (const ImageHeader*)image;
     if (memcmp(header->magic, Magic, sizeof header->magic) != 0)
         return explain(InvalidImage, "cuModuleLoadData: this image was not made by the emulated NVRTC.");
-    char path[] = "/tmp/cuda-emulator-XXXXXX";
-    int file = mkstemp(path);
-    if (file < 0)
-        return InvalidImage;
-    const char* bytes = (const char*)(header + 1);
-    for (uint64_t written = 0; written < header->size;)
-    {
-        ssize_t count = write(file, bytes + written, header->size - written);
-        if (count <= 0)
-            break;
-        written += (uint64_t)count;
-    }
-    close(file);
-    void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const char* why = library ? nullptr : dlerror();
-    unlink(path);
+    std::string why;
+    void* library = library_of(std::string((const char*)(header + 1), header->size), &why);
     const Module* inside = library ? (const Module*)dlsym(library, "emulator_module") : nullptr;
     if (!inside)
-        return explain(InvalidImage, std::string("cuModuleLoadData: ") + (why ? why : "there is no emulator_module."));
+        return explain(InvalidImage, "cuModuleLoadData: " + why);
     inside->bind(runtime());
     d.modules.insert(*module = new LoadedModule { library, inside });
     return Success;
@@ -432,7 +443,6 @@ EXPORT CUresult cuModuleUnload(LoadedModule* module)
     CUresult result = drain_all();
     for (auto f = d.functions.begin(); f != d.functions.end();)
         f = f->first.first == module ? d.functions.erase(f) : std::next(f);
-    dlclose(module->library);
     d.modules.erase(module);
     delete module;
     return result;

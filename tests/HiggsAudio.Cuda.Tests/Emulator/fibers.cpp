@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <sys/mman.h>
 #if !defined(__x86_64__)
@@ -65,13 +64,26 @@ namespace emulator
             int fibers[32];
         };
 
+        // Fibers that can go on; a block has at most 1024.
+        struct Ring
+        {
+            int fibers[2048];
+            unsigned first = 0, end = 0;
+
+            bool empty() const { return first == end; }
+            void clear() { first = end = 0; }
+            void push(int fiber) { fibers[end++ % 2048] = fiber; }
+            int pop_first() { return fibers[first++ % 2048]; }
+            int pop_last() { return fibers[--end % 2048]; }
+        };
+
         struct Execution
         {
             const Launch* launch;
             std::vector<Thread> threads;
             std::vector<State> states;
             std::vector<Warp> warps;
-            std::deque<int> ready;
+            Ring ready;
             std::vector<int> waiting;           // fibers at the barrier
             int next, done;
             bool backwards;                     // the last thread first
@@ -141,11 +153,7 @@ namespace emulator
                 resume(-1);
             else if (!now.ready.empty())
             {
-                int fiber = now.backwards ? now.ready.back() : now.ready.front();
-                if (now.backwards)
-                    now.ready.pop_back();
-                else
-                    now.ready.pop_front();
+                int fiber = now.backwards ? now.ready.pop_last() : now.ready.pop_first();
                 if (fiber != current)
                     resume(fiber);
             }
@@ -208,7 +216,7 @@ namespace emulator
                 for (int fiber : now.waiting)
                 {
                     now.states[fibers[fiber]->thread] = State::Ready;
-                    now.ready.push_back(fiber);
+                    now.ready.push(fiber);
                 }
                 now.waiting.clear();
             }
@@ -230,7 +238,7 @@ namespace emulator
                 warp.arrived = 0;
                 memset(warp.arguments, 0, sizeof warp.arguments);
             }
-            else if (strcmp(warp.name, name) != 0 || warp.mask != mask)
+            else if ((warp.name != name && strcmp(warp.name, name) != 0) || warp.mask != mask)
             {
                 std::string text = std::string("lanes of a warp diverge: ") + name + " while others are at " + warp.name;
                 fail(text.c_str());
@@ -251,7 +259,7 @@ namespace emulator
                 if ((mask >> lane & 1) && lane != thread.lane)
                 {
                     now.states[fibers[warp.fibers[lane]]->thread] = State::Ready;
-                    now.ready.push_back(warp.fibers[lane]);
+                    now.ready.push(warp.fibers[lane]);
                 }
         }
 
