@@ -226,41 +226,73 @@ struct EmulatorProduct
     int start;
 };
 
-// The sum in double precision, cut to a float: tensor cores do not round to nearest either.
-inline float emulator_cut(double value)
+typedef double EmulatorRow __attribute__((vector_size(64)));
+typedef float EmulatorFloats __attribute__((vector_size(32)));
+typedef int EmulatorInts __attribute__((vector_size(32)));
+
+// Sums in double precision, cut to floats: tensor cores do not round to nearest either. One less as bits is one step to zero.
+inline EmulatorFloats emulator_cut(EmulatorRow value)
 {
-    float near = (float)value;
-    return std::abs((double)near) > std::abs(value) && std::isfinite(near) ? std::nextafter(near, 0.0f) : near;
+    EmulatorFloats near = __builtin_convertvector(value, EmulatorFloats);
+    EmulatorRow back = __builtin_convertvector(near, EmulatorRow);
+    EmulatorRow beyond = value < 0 ? value - back : back - value;
+    EmulatorInts longer = __builtin_convertvector(beyond > 0, EmulatorInts);
+    EmulatorInts finite = ((EmulatorInts)near & 0x7F800000) != 0x7F800000;
+    return (EmulatorFloats)((EmulatorInts)near + (longer & finite));
 }
 
-__attribute__((optimize("O3"))) inline void emulator_mma_bf16(void* const arguments[32])
+inline void emulator_mma_bf16(void* const arguments[32])
 {
-    double a[16][16], b[16][8], c[16][8];
+    float a[16][16], b[16][8], c[16][8];
     for (int lane = 0; lane < 32; lane++)
     {
         const EmulatorProduct& p = *(const EmulatorProduct*)arguments[lane];
         int g = lane / 4, t = lane % 4;
         for (int i = 0; i < 4; i++)
-            for (int half = 0; half < 2; half++)
-                a[g + 8 * (i & 1)][2 * t + half + 8 * (i >> 1)] = __uint_as_float(half ? p.a[i] & 0xFFFF0000u : p.a[i] << 16);
+        {
+            a[g + 8 * (i & 1)][2 * t + 8 * (i >> 1)] = __uint_as_float(p.a[i] << 16);
+            a[g + 8 * (i & 1)][2 * t + 1 + 8 * (i >> 1)] = __uint_as_float(p.a[i] & 0xFFFF0000u);
+        }
         for (int i = 0; i < 2; i++)
-            for (int half = 0; half < 2; half++)
-                b[2 * t + half + 8 * i][g] = __uint_as_float(half ? p.b[i] & 0xFFFF0000u : p.b[i] << 16);
-        for (int i = 0; i < 4; i++)
-            c[g + 8 * (i >> 1)][2 * t + (i & 1)] = p.c[i];
+        {
+            b[2 * t + 8 * i][g] = __uint_as_float(p.b[i] << 16);
+            b[2 * t + 1 + 8 * i][g] = __uint_as_float(p.b[i] & 0xFFFF0000u);
+        }
+        memcpy(&c[g][2 * t], p.c, 8);
+        memcpy(&c[g + 8][2 * t], p.c + 2, 8);
+    }
+    EmulatorRow rows[16];
+    EmulatorFloats floats;
+    for (int k = 0; k < 16; k++)
+    {
+        memcpy(&floats, b[k], 32);
+        rows[k] = __builtin_convertvector(floats, EmulatorRow);
     }
     for (int i = 0; i < 16; i++)
-        for (int k = 0; k < 16; k++)
-            for (int j = 0; j < 8; j++)
-                c[i][j] += a[i][k] * b[k][j];
+    {
+        memcpy(&floats, c[i], 32);
+        EmulatorRow sum = __builtin_convertvector(floats, EmulatorRow), other = rows[1] * (double)a[i][1];
+        sum += rows[0] * (double)a[i][0];
+        for (int k = 2; k < 16; k += 2)
+        {
+            sum += rows[k] * (double)a[i][k];
+            other += rows[k + 1] * (double)a[i][k + 1];
+        }
+        floats = emulator_cut(sum + other);
+        memcpy(c[i], &floats, 32);
+    }
     for (int lane = 0; lane < 32; lane++)
-        for (int i = 0; i < 4; i++)
-            ((EmulatorProduct*)arguments[lane])->c[i] = emulator_cut(c[lane / 4 + 8 * (i >> 1)][2 * (lane % 4) + (i & 1)]);
+    {
+        EmulatorProduct& p = *(EmulatorProduct*)arguments[lane];
+        memcpy(p.c, &c[lane / 4][2 * (lane % 4)], 8);
+        memcpy(p.c + 2, &c[lane / 4 + 8][2 * (lane % 4)], 8);
+    }
 }
 
 inline void emulator_mma_s8(void* const arguments[32])
 {
-    int a[16][32], b[32][8], d[16][8] = {};
+    int a[16][32], d[16][8] = {};
+    EmulatorInts b[32];
     for (int lane = 0; lane < 32; lane++)
     {
         const EmulatorProduct& p = *(const EmulatorProduct*)arguments[lane];
@@ -273,9 +305,12 @@ inline void emulator_mma_s8(void* const arguments[32])
                 b[4 * t + byte + 16 * i][g] = (signed char)(p.b[i] >> 8 * byte);
     }
     for (int i = 0; i < 16; i++)
+    {
+        EmulatorInts sum = {};
         for (int k = 0; k < 32; k++)
-            for (int j = 0; j < 8; j++)
-                d[i][j] += a[i][k] * b[k][j];
+            sum += b[k] * a[i][k];
+        memcpy(d[i], &sum, 32);
+    }
     for (int lane = 0; lane < 32; lane++)
         for (int i = 0; i < 4; i++)
         {

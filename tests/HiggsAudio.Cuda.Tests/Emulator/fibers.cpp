@@ -117,11 +117,13 @@ namespace emulator
             return (int)fibers.size() - 1;
         }
 
-        void start_fiber(Fiber& fiber)
+        void start_fiber(int number)
         {
+            Fiber& fiber = *fibers[number];
             fiber.thread = -1;
 #if defined(__x86_64__)
-            void** top = (void**)(fiber.stack + StackBytes - 64);
+            // Stacks begin at different offsets, so that they do not meet in the same lines of the processor's cache.
+            void** top = (void**)(fiber.stack + StackBytes - 64 - number % 64 * 1088);
             *--top = nullptr;                   // keeps the stack as a call would leave it
             *--top = (void*)&work;
             for (int i = 0; i < 6; i++)
@@ -167,7 +169,7 @@ namespace emulator
                     fiber = idle.back();
                     idle.pop_back();
                 }
-                start_fiber(*fibers[fiber]);
+                start_fiber(fiber);
                 resume(fiber);
             }
             else
