@@ -12,6 +12,8 @@ internal sealed partial class CudaBackend
 
     private readonly AttentionTables?[] _tables = new AttentionTables?[4];
     private int _nextTables;
+    private nint _counters;
+    private int _counterCount;
 
     protected override void RotateAppendAttendKernel(Matrix q, Matrix k, Matrix v, RotaryTable rotary, RowMap rows, int layer, Matrix y)
     {
@@ -25,8 +27,13 @@ internal sealed partial class CudaBackend
         {
             if (cache.Shape.Format != format)
                 throw new ArgumentException($"RotateAppendAttend: caches of {format} and of {cache.Shape.Format} in one pass.");
-            cache.UsedBy(this);
-            _usedCaches.Add(cache);
+            if (cache.UsedBy(this))
+                _usedCaches.Add(cache);
+        }
+        if (decode && tables.Caches.Count == rows.Count && _device.Options.FuseOperations)
+        {
+            Decode(KernelNames.Decode[format], q, k, v, tables, layer, keyValueHeads, group, dim, y);
+            return;
         }
         Launch(KernelNames.Append[format], new Extent(q.Rows, Parts(keyValueHeads, 4)), 128, 0,
             k.Data, k.RowStride, v.Data, v.RowStride, tables.Rotation, tables.Slots, tables.RowSequences, tables.Pages, tables.PageStride, layer, keyValueHeads, dim);
@@ -39,6 +46,37 @@ internal sealed partial class CudaBackend
         CheckHeadDim(dim);
         Launch(KernelNames.SelfAttend, new Extent(Parts(q.Rows, ManyQueries), heads), BlockThreads(dim), SharedBytes(dim, ManyQueries),
             q.Data, q.RowStride, k.Data, k.RowStride, v.Data, v.RowStride, q.Rows, heads, dim, y.Data, y.RowStride);
+    }
+
+    // All of it in one launch: the last block of a row and head to be done combines the parts.
+    private void Decode(KernelName kernel, Matrix q, Matrix k, Matrix v, AttentionTables tables, int layer, int keyValueHeads, int group, int dim, Matrix y)
+    {
+        int splits = tables.PageStride;
+        ReserveCounters(q.Rows * keyValueHeads);
+        long mark = _arena.Mark;
+        nint partials = Allocate((long)q.Rows * keyValueHeads * group * splits * (dim + 2) * sizeof(float));
+        Launch(kernel, new Extent(q.Rows, keyValueHeads, splits), BlockThreads(dim), SharedBytes(dim, FewQueries),
+            q.Data, q.RowStride, k.Data, k.RowStride, v.Data, v.RowStride, tables.Rotation, tables.Slots, tables.RowSequences, tables.Pages, tables.Hidden, tables.PageStride,
+            layer, keyValueHeads, group, dim, y.Data, y.RowStride, partials, _counters);
+        _arena.Release(mark);
+    }
+
+    // Zeros, which the kernels leave as zeros.
+    private void ReserveCounters(int count)
+    {
+        if (count <= _counterCount)
+            return;
+        if (_counters != 0)
+        {
+            Settle();
+            _context.Free(_counters, _counterCount * sizeof(int));
+            (_counters, _counterCount) = (0, 0);
+        }
+        int capacity = Math.Max(1024, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)count));
+        _counters = _context.Allocate(capacity * sizeof(int));
+        _counterCount = capacity;
+        LetGo();
+        _commands.Fill(_counters, 0, capacity);
     }
 
     // With few blocks, each page of a cache is another block's, and the parts are combined; the result is the same.
@@ -82,6 +120,7 @@ internal sealed partial class CudaBackend
             }
             return tables;
         }
+        LetGo();
         byte* staging = Stage(tables.Bytes);
         tables.Write(staging);
         _commands.Upload(tables.Rotation, staging, tables.Bytes);

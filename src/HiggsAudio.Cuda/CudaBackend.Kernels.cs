@@ -15,12 +15,15 @@ internal sealed partial class CudaBackend
 
     protected override void CopyKernel(Matrix x, Matrix y) => Elements(KernelNames.Copy, y, x.Data, x.RowStride, y.Data, y.RowStride, y.Rows, y.Columns);
 
-    protected override void AddKernel(Matrix x, Matrix y) => Elements(KernelNames.Add, x, x.Data, x.RowStride, y.Data, y.RowStride, x.Rows, x.Columns);
+    protected override void AddKernel(Matrix x, Matrix y) => HoldAdd(x, y);
 
     protected override void ScaleKernel(Matrix x, float factor) => Elements(KernelNames.Scale, x, x.Data, x.RowStride, factor, x.Rows, x.Columns);
 
-    protected override void SwiGluKernel(Matrix gate, Matrix up, Matrix y) =>
-        Elements(KernelNames.SwiGlu, y, gate.Data, gate.RowStride, up.Data, up.RowStride, y.Data, y.RowStride, y.Rows, y.Columns);
+    protected override void SwiGluKernel(Matrix gate, Matrix up, Matrix y)
+    {
+        if (!TryGate(gate, up, y))
+            Elements(KernelNames.SwiGlu, y, gate.Data, gate.RowStride, up.Data, up.RowStride, y.Data, y.RowStride, y.Rows, y.Columns);
+    }
 
     protected override void GeluKernel(Matrix x, Matrix y) => Elements(KernelNames.Gelu, y, x.Data, x.RowStride, y.Data, y.RowStride, y.Rows, y.Columns);
 
@@ -64,8 +67,11 @@ internal sealed partial class CudaBackend
         _arena.Release(mark);
     }
 
-    protected override void RmsNormKernel(Matrix x, Weight gain, float epsilon, Matrix y) =>
-        Launch(KernelNames.RmsNorm, x.Rows, Threads, 0, x.Data, x.RowStride, Vector(gain), epsilon, y.Data, y.RowStride, x.Columns);
+    protected override void RmsNormKernel(Matrix x, Weight gain, float epsilon, Matrix y)
+    {
+        if (!TryAddAndNorm(x, Vector(gain), epsilon, y))
+            Launch(KernelNames.RmsNorm, x.Rows, Threads, 0, x.Data, x.RowStride, Vector(gain), epsilon, y.Data, y.RowStride, x.Columns);
+    }
 
     protected override void LayerNormKernel(Matrix x, Weight gain, Weight bias, float epsilon, Matrix y) =>
         Launch(KernelNames.LayerNorm, x.Rows, Threads, 0, x.Data, x.RowStride, Vector(gain), Vector(bias), epsilon, y.Data, y.RowStride, x.Columns);

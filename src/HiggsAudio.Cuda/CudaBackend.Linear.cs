@@ -15,12 +15,21 @@ internal sealed partial class CudaBackend
         CudaWeight w = Of(weight);
         if (y.Columns == 0)
             return;
-        if (w.Format is WeightFormat.Int8 or WeightFormat.Int4 && x.Columns > 0)
+        bool quantized = w.Format is WeightFormat.Int8 or WeightFormat.Int4;
+        if (x.Columns == 0)
+            Floats(x, WeightFormat.Float32, w, VectorOrNull(bias), y);
+        else if (x.Rows <= FewRows && (!quantized || QuantizedSharedBytes(x) <= _context.SharedBytes))
+            HoldLinear(x, w, VectorOrNull(bias), y);
+        else if (quantized)
             Quantized(x, w, VectorOrNull(bias), y);
         else
-            Launch(x.Rows <= FewRows ? KernelNames.LinearFew[w.Format] : KernelNames.LinearMany[w.Format], Tiles(x.Rows, w.Rows), Threads, 0,
-                x.Data, x.RowStride, w.Data, w.Stride, VectorOrNull(bias), y.Data, y.RowStride, x.Rows, x.Columns, w.Rows);
+            Floats(x, w.Format, w, VectorOrNull(bias), y);
     }
+
+    // Of no inputs a weight in any format is left with its bias.
+    private void Floats(Matrix x, WeightFormat format, CudaWeight w, nint bias, Matrix y) =>
+        Launch(x.Rows <= FewRows ? KernelNames.LinearFew[format] : KernelNames.LinearMany[format], Tiles(x.Rows, w.Rows), Threads, 0,
+            x.Data, x.RowStride, w.Data, w.Stride, bias, y.Data, y.RowStride, x.Rows, x.Columns, w.Rows);
 
     protected override void Conv1dKernel(Matrix x, Weight weight, Weight? bias, Conv1dShape shape, Matrix y) =>
         Convolve(x, Floats(weight), bias, y, windows: y.Rows, shape.Kernel, shape.Stride, shape.Dilation, shape.PaddingLeft, phases: 1, cut: 0);
@@ -32,17 +41,10 @@ internal sealed partial class CudaBackend
         Launch(windows <= FewRows ? KernelNames.ConvolutionFew[w.Format] : KernelNames.ConvolutionMany[w.Format], Tiles(windows, w.Rows), Threads, 0,
             x.Data, x.RowStride, x.Rows, w.Data, w.Stride, VectorOrNull(bias), y.Data, y.RowStride, y.Rows, windows, x.Columns, taps, stride, dilation, padding, w.Rows, phases, cut);
 
-    // Rows are quantized, too: few of them by every block for itself, in shared memory.
+    // Rows are quantized, too: here all of them once, few of them by every block for itself, in shared memory.
     private void Quantized(Matrix x, CudaWeight w, nint bias, Matrix y)
     {
         int groups = QuantizedRows.Groups(x.Columns);
-        long shared = 8L * x.Rows * (Parts(groups, 8) * 144L + 32);
-        if (x.Rows <= FewRows && shared <= _context.SharedBytes)
-        {
-            Launch(KernelNames.QuantizedFew[w.Format], Tiles(x.Rows, w.Rows), Threads, (int)shared,
-                x.Data, x.RowStride, w.Data, w.Scales, bias, y.Data, y.RowStride, x.Rows, x.Columns, w.Rows);
-            return;
-        }
         long mark = _arena.Mark;
         nint codes = Allocate((long)x.Rows * groups * QuantizedRows.Inputs), scales = Allocate((long)x.Rows * groups * QuantizedRows.Blocks * sizeof(float));
         Launch(KernelNames.QuantizeRows, x.Rows, Threads, 0, x.Data, x.RowStride, codes, scales, x.Rows, x.Columns);
@@ -50,6 +52,8 @@ internal sealed partial class CudaBackend
             codes, scales, w.Data, w.Scales, bias, y.Data, y.RowStride, x.Rows, x.Columns, w.Rows);
         _arena.Release(mark);
     }
+
+    private static int QuantizedSharedBytes(Matrix x) => checked(8 * x.Rows * (Parts(QuantizedRows.Groups(x.Columns), 8) * 144 + 32));
 
     private static Extent Tiles(int rows, int outputs) => rows <= FewRows
         ? new Extent(Parts(rows, FewRows), Parts(outputs, FewRowOutputs))

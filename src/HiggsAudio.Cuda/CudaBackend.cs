@@ -39,9 +39,6 @@ internal sealed unsafe partial class CudaBackend : Backend
         _ring = new UploadRing(_context);
     }
 
-    /// <summary>Tests: fills what is handed out with NaN, so that a kernel that reads what it should not shows.</summary>
-    internal static bool Poison { get; set; }
-
     public override Device Device => _device;
 
     public override long ScratchBytes => _arena.Bytes;
@@ -62,6 +59,7 @@ internal sealed unsafe partial class CudaBackend : Backend
     /// <summary>Hands what is written down to the GPU. Does not wait for it.</summary>
     internal void Flush()
     {
+        LetGo();
         if (_commands.Count == 0)
             return;
         _context.Use();
@@ -110,6 +108,8 @@ internal sealed unsafe partial class CudaBackend : Backend
         _results?.Dispose();
         foreach (AttentionTables? tables in _tables)
             tables?.Dispose();
+        if (_counters != 0)
+            _context.Free(_counters, _counterCount * sizeof(int));
         _stream.Dispose();
         _commands.Dispose();
     }
@@ -161,13 +161,17 @@ internal sealed unsafe partial class CudaBackend : Backend
     private nint Allocate(long bytes)
     {
         nint data = _arena.Allocate(bytes);
-        if (Poison && bytes > 0)
+        if (_device.Poison && bytes > 0)
+        {
+            LetGo();
             _commands.Fill(data, NotANumber, bytes / sizeof(float));
+        }
         return data;
     }
 
     private void Launch(KernelName kernel, Extent grid, Extent block, int sharedBytes, params ReadOnlySpan<Argument> arguments)
     {
+        LetGo();
         if (_commands.Count >= MostCommands)
             Flush();
         _commands.Launch(_device.Kernels.Get(kernel, sharedBytes), grid, block, sharedBytes, arguments);
@@ -179,6 +183,7 @@ internal sealed unsafe partial class CudaBackend : Backend
         for (long start = 0; start < bytes;)
         {
             long some = Math.Min(UploadRing.Most, bytes - start);
+            LetGo();
             byte* staging = Stage(some);
             Buffer.MemoryCopy(from + start, staging, some, some);
             _commands.Upload(to + (nint)start, staging, some);

@@ -34,14 +34,22 @@ public sealed unsafe class CudaDevice : Device
         var driver = new CudaDriver(LibraryFinder.Load(LibraryFinder.Driver, options.DriverLibrary, []));
         var nvrtc = new Nvrtc(LibraryFinder.Load(LibraryFinder.Nvrtc, options.NvrtcLibrary, options.LibraryFolders));
         Context = new CudaContext(driver, ordinal);
-        string? folder = options.KernelCacheFolder ?? KernelCache.DefaultFolder;
-        Cache = new KernelCache(string.IsNullOrEmpty(folder) ? null : folder);
-        Kernels = new KernelLibrary(Context, nvrtc, Cache);
-        CacheOrder = new CacheOrder(Context);
-        _pages = new CudaPagePool(Context, CacheOrder);
-        Context.Trim = _pages.Trim;
-        _threads = new CpuThreads(threads);
-        _uploader = new WeightUploader(Context, _threads);
+        try
+        {
+            string? folder = options.KernelCacheFolder ?? KernelCache.DefaultFolder;
+            Cache = new KernelCache(string.IsNullOrEmpty(folder) ? null : folder);
+            Kernels = new KernelLibrary(Context, nvrtc, Cache);
+            CacheOrder = new CacheOrder(Context);
+            _pages = new CudaPagePool(Context, CacheOrder);
+            Context.Trim = _pages.Trim;
+            _threads = new CpuThreads(threads);
+            _uploader = new WeightUploader(Context, _threads);
+        }
+        catch
+        {
+            Context.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -60,6 +68,9 @@ public sealed unsafe class CudaDevice : Device
     public override long ScratchBytes => Interlocked.Read(ref _scratchBytes);
 
     internal CudaOptions Options { get; }
+
+    /// <summary>Tests: lanes fill what they hand out with NaN, so that a kernel that reads what it should not shows.</summary>
+    internal bool Poison { get; init; }
 
     internal CudaContext Context { get; }
 

@@ -17,4 +17,7 @@ public sealed record CudaOptions
 
     /// <summary>Whether a sequence of kernels that comes again (a decode step) is given to the GPU as one CUDA graph. The results are the same.</summary>
     public bool UseGraphs { get; init; } = true;
+
+    /// <summary>Whether neighbouring operations of a decode step are done by one kernel. The results are the same.</summary>
+    public bool FuseOperations { get; init; } = true;
 }

@@ -67,7 +67,7 @@ internal sealed class KernelCacheTests
     {
         Assert.That(KernelCache.KeyOf("ab", "c"), Is.Not.EqualTo(KernelCache.KeyOf("a", "bc")));
         Assert.That(KernelCache.KeyOf("ab", "c"), Is.Not.EqualTo(KernelCache.KeyOf("ab", "d")));
-        Assert.That(KernelCache.KeyOf("ab", "c"), Is.EqualTo(KernelCache.KeyOf("ab", "c")));
+        Assert.That(KernelCache.KeyOf("ab", "c"), Is.EqualTo(KernelCache.KeyOf(new List<string> { "ab", "c" })));
     }
 
     [Test]

@@ -18,7 +18,7 @@ internal static class EngineServices
     private static void Configure(HiggsAudioOptions engine, ServerOptions server, string voices)
     {
         (engine.Model, engine.Codec, engine.ModelId) = (server.Model, server.Codec, server.ServedName);
-        (engine.WeightFormat, engine.Threads) = (server.Format, server.Threads);
+        (engine.WeightFormat, engine.Device, engine.Threads) = (server.Format, server.Device, server.Threads);
         (engine.MaxContextLength, engine.KvCacheBytes) = (server.MaxContextLength, (long)server.KvCacheMegabytes << 20);
         (engine.MaxConcurrentRequests, engine.VoicesFolder, engine.Loading) = (server.Limits.ConcurrentRequests, voices, EngineLoading.AtStart);
         if (server.IsNano)

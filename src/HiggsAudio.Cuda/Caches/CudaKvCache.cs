@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using HiggsAudio.Compute;
 using HiggsAudio.Compute.Cpu;
-using HiggsAudio.Cuda.Execution;
 
 namespace HiggsAudio.Cuda.Caches;
 
@@ -36,7 +35,13 @@ internal sealed class CudaKvCache(KvCacheShape shape, CudaPagePool pool, CacheOr
     public nint Page(int index) => _pages[index].Data;
 
     /// <summary>Says that a lane has written down work on this cache.</summary>
-    public void UsedBy(CudaBackend lane) => (_lane, _pass) = (lane, lane.Pass);
+    /// <returns>Whether it had not yet in this list.</returns>
+    public bool UsedBy(CudaBackend lane)
+    {
+        bool known = _lane == lane && _pass == lane.Pass;
+        (_lane, _pass) = (lane, lane.Pass);
+        return !known;
+    }
 
     public override void Reserve(int slots)
     {

@@ -18,21 +18,27 @@ internal static class KernelNames
     public static KernelName TakeRows { get; } = new("tables", "take_rows");
     public static ByFormat NearestRow { get; } = new("nearest", "nearest_row_");
     public static KernelName RmsNorm { get; } = new("norms", "rms_norm");
+    public static KernelName AddRmsNorm { get; } = new("norms", "add_rms_norm");
     public static KernelName LayerNorm { get; } = new("norms", "layer_norm");
     public static KernelName GroupNormSums { get; } = new("groupnorm", "group_norm_sums");
     public static KernelName GroupNormJoin { get; } = new("groupnorm", "group_norm_join");
     public static KernelName GroupNormApply { get; } = new("groupnorm", "group_norm_apply");
     public static ByFormat LinearFew { get; } = new("linear", "linear_", "_n8");
     public static ByFormat LinearMany { get; } = new("linear", "linear_", "_n32");
+    public static ByFormat LinearTogether { get; } = new("linear", "linear3_");
+    public static ByFormat LinearGated { get; } = new("linear", "linear_gated_");
     public static ByFormat ConvolutionFew { get; } = new("convolution", "conv_", "_n8");
     public static ByFormat ConvolutionMany { get; } = new("convolution", "conv_", "_n32");
     public static ByFormat QuantizedFew { get; } = new("quantized", "linear_", "_n8");
     public static ByFormat QuantizedMany { get; } = new("quantized", "linear_", "_n32");
+    public static ByFormat QuantizedTogether { get; } = new("quantized", "linear3_");
+    public static ByFormat QuantizedGated { get; } = new("quantized", "linear_gated_");
     public static KernelName QuantizeRows { get; } = new("quantized", "quantize_rows");
     public static ByFormat Append { get; } = new("attention", "append_");
     public static ByFormat AttendFew { get; } = new("attention", "attend_", "_q4");
     public static ByFormat AttendMany { get; } = new("attention", "attend_", "_q16");
     public static KernelName AttendCombine { get; } = new("attention", "attend_combine");
+    public static ByFormat Decode { get; } = new("attention", "decode_");
     public static KernelName SelfAttend { get; } = new("attention", "self_attend");
 
     /// <summary>Kernels that do the same with weights or caches of different formats.</summary>

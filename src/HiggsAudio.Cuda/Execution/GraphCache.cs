@@ -48,7 +48,9 @@ internal sealed unsafe class GraphCache(CudaContext context, int capacity) : IDi
                 return;
             }
             MakeRoom(stream);
-            nint executable = Capture(list, stream);
+            nint executable;
+            lock (context.Gate)
+                executable = Capture(list, stream);
             if (executable == 0)
             {
                 list.Submit(context, stream);

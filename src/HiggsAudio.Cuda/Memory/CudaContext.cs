@@ -53,6 +53,11 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>What the GPU is called.</summary>
     public string Model { get; }
 
+    /// <summary>
+    /// Held while a graph is captured, and by what may wait for the whole GPU: while a stream is captured, the driver refuses that. Nothing else is locked in it.
+    /// </summary>
+    public Lock Gate { get; } = new();
+
     /// <summary>Compute capability.</summary>
     public int Major { get; }
 
@@ -104,8 +109,11 @@ internal sealed unsafe class CudaContext : IDisposable
     {
         if (_disposed)
             return;
-        _ = Driver.CtxSetCurrent(_context);
-        _ = Driver.MemFree(data);
+        lock (Gate)
+        {
+            _ = Driver.CtxSetCurrent(_context);
+            _ = Driver.MemFree(data);
+        }
         Interlocked.Add(ref _bytes, -bytes);
     }
 
@@ -121,8 +129,11 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>Waits until the GPU has done everything, or can do nothing more.</summary>
     public void Settle()
     {
-        _ = Driver.CtxSetCurrent(_context);
-        _ = Driver.CtxSynchronize();
+        lock (Gate)
+        {
+            _ = Driver.CtxSetCurrent(_context);
+            _ = Driver.CtxSynchronize();
+        }
     }
 
     public void Dispose()

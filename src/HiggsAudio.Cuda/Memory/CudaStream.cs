@@ -25,8 +25,11 @@ internal sealed unsafe class CudaStream : IDisposable
 
     public nint Handle => _stream;
 
-    public void CopyToDevice(nint to, void* from, long bytes) =>
-        _driver.Check(_driver.MemcpyHtoDAsync(to, from, (nuint)bytes, _stream), "cuMemcpyHtoDAsync");
+    public void CopyToDevice(nint to, void* from, long bytes)
+    {
+        if (bytes > 0)
+            _driver.Check(_driver.MemcpyHtoDAsync(to, from, (nuint)bytes, _stream), "cuMemcpyHtoDAsync");
+    }
 
     public void CopyToHost(void* to, nint from, long bytes) =>
         _driver.Check(_driver.MemcpyDtoHAsync(to, from, (nuint)bytes, _stream), "cuMemcpyDtoHAsync");

@@ -24,7 +24,8 @@ internal sealed unsafe class PinnedBlock : IDisposable
         if (_data == null)
             return;
         _context.Settle();
-        _ = _context.Driver.MemFreeHost(_data);
+        lock (_context.Gate)
+            _ = _context.Driver.MemFreeHost(_data);
         _data = null;
     }
 }

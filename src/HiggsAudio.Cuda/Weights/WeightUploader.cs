@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using HiggsAudio.Compute;
-using HiggsAudio.Compute.Checkpoints;
 using HiggsAudio.Compute.Cpu;
 using HiggsAudio.Cuda.Memory;
 
