@@ -4,6 +4,8 @@
 //     for few windows: grid (ceil(windows / 8), ceil(outputs / 16)), block 256
 //   conv_f32_n32 | conv_bf16_n32(the same)
 //     for more than 8: grid (ceil(windows / 32), ceil(outputs / 64)), block 256
+//   conv_f32_m32 | conv_bf16_m32 | conv_f32_m16 | conv_bf16_m16(the same)
+//     where tiles of 64 outputs would be half empty: grid (ceil(windows / 32), ceil(outputs / 32 or / 16)), block 256
 //
 // Window w is made of the rows w * stride + tap * dilation - padding of x (zeros outside), inputs each; weight [outputs, taps * inputs] with
 // row stride ws, a multiple of 32 with zeros in the padding. Output o of window w is y[w * phases + o / channels - cut][o % channels], where
@@ -83,4 +85,28 @@ extern "C" __global__ void __launch_bounds__(256) conv_bf16_n32(const float* x, 
     int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
 {
     convolve<4, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) conv_f32_m32(const float* x, int xs, int xRows, const float* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
+    int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
+{
+    convolve<2, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) conv_f32_m16(const float* x, int xs, int xRows, const float* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
+    int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
+{
+    convolve<1, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) conv_bf16_m32(const float* x, int xs, int xRows, const unsigned short* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
+    int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
+{
+    convolve<2, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) conv_bf16_m16(const float* x, int xs, int xRows, const unsigned short* weight, int ws, const float* bias, float* y, int ys, int yRows, int windows,
+    int inputs, int taps, int stride, int dilation, int padding, int outputs, int phases, int cut)
+{
+    convolve<1, 4, 1>(x, xs, xRows, weight, ws, bias, y, ys, yRows, windows, inputs, taps, stride, dilation, padding, outputs, phases, cut);
 }
