@@ -53,6 +53,7 @@ internal sealed unsafe partial class CudaBackend
     // A product of few rows: those of the same rows with two or three weights are one launch.
     private void HoldLinear(Matrix x, CudaWeight weight, nint bias, Matrix y)
     {
+        _ = weight.Data;    // there still
         bool together = _heldCount > 0 && _heldCount < MostTogether && _heldInput == x && _held[0].Weight.Format == weight.Format;
         for (int i = 0; together && i < _heldCount; i++)
             together = !Overlap(_held[i].Y, y);

@@ -225,17 +225,17 @@ internal sealed unsafe partial class CudaBackend : Backend
         _ring.Reset();
     }
 
-    private static CudaWeight Of(Weight weight) =>
-        weight as CudaWeight ?? throw new ArgumentException($"The weight {weight} was made by another device than the lane's.");
+    private CudaWeight Of(Weight weight) =>
+        weight is CudaWeight own && own.Owner == _device ? own : throw new ArgumentException($"The weight {weight} was made by another device than the lane's.");
 
-    private static CudaWeight Floats(Weight weight) =>
+    private CudaWeight Floats(Weight weight) =>
         Of(weight) is { Format: WeightFormat.Float32 or WeightFormat.BFloat16 } floats ? floats : throw new ArgumentException($"The weight {weight} of a convolution has no floats.");
 
-    private static CudaWeight Table(Weight weight) =>
+    private CudaWeight Table(Weight weight) =>
         Of(weight) is { Use: WeightUse.Table } table ? table : throw new ArgumentException($"The weight {weight} was not made as a table.");
 
-    private static nint Vector(Weight weight) =>
+    private nint Vector(Weight weight) =>
         Of(weight) is { Use: WeightUse.Vector } vector ? vector.Data : throw new ArgumentException($"The weight {weight} was not made as a vector.");
 
-    private static nint VectorOrNull(Weight? weight) => weight is null ? 0 : Vector(weight);
+    private nint VectorOrNull(Weight? weight) => weight is null ? 0 : Vector(weight);
 }

@@ -181,7 +181,7 @@ public sealed unsafe class CudaDevice : Device
             {
                 nint scales = scaleBytes == 0 ? 0 : data + (nint)start;
                 fill(data, scales);
-                var weight = new CudaWeight(rows, columns, format, use, data, scales);
+                var weight = new CudaWeight(this, rows, columns, format, use, data, scales);
                 _weights.Add(weight);
                 _memory.Add((data, all));
                 return weight;

@@ -7,7 +7,7 @@ namespace HiggsAudio.Cuda.Tests;
 /// <summary>Whole engines on the emulated GPU answer as on the CPU.</summary>
 internal sealed class EngineTests
 {
-    private static readonly GenerationOptions Greedy = new() { Temperature = 0, RasWinLen = null, ForceAudioGeneration = true, MaxNewTokens = 24 };
+    private static readonly GenerationOptions Greedy = new() { Temperature = 0, RasWinLen = null, ForceAudioGeneration = true, MaxNewTokens = 14 };
 
     private string _folder = "";
 

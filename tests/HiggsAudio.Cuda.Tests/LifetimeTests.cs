@@ -100,13 +100,17 @@ internal sealed class LifetimeTests
     {
         var device = new CudaDevice(0, EmulatedGpu.Options);
         Weight weight = device.CreateWeight([1, 2], 1, 2, WeightUse.Linear);
+        Backend left = device.CreateLane();
+        Matrix x = left.Zeros(1, 2);
         device.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => left.Linear(x, weight));
+        Assert.Throws<ObjectDisposedException>(() => left.Read(x));
         device.Dispose();
         Assert.Throws<ObjectDisposedException>(() => device.CreateWeight([1, 2], 1, 2, WeightUse.Linear));
         Assert.Throws<ObjectDisposedException>(() => device.CreateLane());
         using var other = new CudaDevice(0, EmulatedGpu.Options);
         using Backend lane = other.CreateLane();
-        Assert.Throws<ObjectDisposedException>(() => lane.Linear(lane.Zeros(1, 2), weight));
+        Assert.Throws<ArgumentException>(() => lane.Linear(lane.Zeros(1, 2), weight));
         using var cpu = new Compute.Cpu.CpuDevice(1);
         Weight foreign = cpu.CreateWeight([1, 2], 1, 2, WeightUse.Linear);
         Assert.Throws<ArgumentException>(() => lane.Linear(lane.Zeros(1, 2), foreign));

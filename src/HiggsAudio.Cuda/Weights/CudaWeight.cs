@@ -6,11 +6,14 @@ namespace HiggsAudio.Cuda.Weights;
 /// A weight in device memory. 32-bit floats and bfloat16 lie row by row, rows padded with zeros to a multiple of 32 values (a vector's are not). For quantized ones
 /// see <see cref="QuantizedRows"/>: values and, apart, scales.
 /// </summary>
-internal sealed class CudaWeight(int rows, int columns, WeightFormat format, WeightUse use, nint data, nint scales) : Weight(rows, columns, format)
+internal sealed class CudaWeight(CudaDevice owner, int rows, int columns, WeightFormat format, WeightUse use, nint data, nint scales) : Weight(rows, columns, format)
 {
     private const int Padding = 32;
 
     private nint _data = data, _scales = scales;
+
+    /// <summary>The device that made it.</summary>
+    public CudaDevice Owner => owner;
 
     /// <summary>What it was made for.</summary>
     public WeightUse Use { get; } = use;
