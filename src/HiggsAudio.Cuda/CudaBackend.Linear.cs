@@ -37,9 +37,18 @@ internal sealed partial class CudaBackend
     protected override void ConvTranspose1dKernel(Matrix x, Weight weight, Weight? bias, ConvTranspose1dShape shape, Matrix y) =>
         Convolve(x, Floats(weight), bias, y, windows: (y.Rows - 1 + shape.Padding) / shape.Stride + 1, shape.Taps, stride: 1, dilation: 1, shape.Taps - 1, shape.Stride, shape.Padding);
 
-    private void Convolve(Matrix x, CudaWeight w, Weight? bias, Matrix y, int windows, int taps, int stride, int dilation, int padding, int phases, int cut) =>
-        Launch(windows <= FewRows ? KernelNames.ConvolutionFew[w.Format] : KernelNames.ConvolutionMany[w.Format], Tiles(windows, w.Rows), Threads, 0,
+    // The outputs of a tile are as many as leave the least of the last one empty.
+    private void Convolve(Matrix x, CudaWeight w, Weight? bias, Matrix y, int windows, int taps, int stride, int dilation, int padding, int phases, int cut)
+    {
+        if (y.Columns == 0)
+            return;
+        (KernelName kernel, int outputs) = w.Rows <= 16 ? (KernelNames.Convolution16[w.Format], 16)
+            : Parts(w.Rows, 32) * 32 < Parts(w.Rows, ManyRowOutputs) * ManyRowOutputs ? (KernelNames.Convolution32[w.Format], 32)
+            : (KernelNames.ConvolutionMany[w.Format], ManyRowOutputs);
+        bool few = windows <= FewRows;
+        Launch(few ? KernelNames.ConvolutionFew[w.Format] : kernel, few ? Tiles(windows, w.Rows) : new Extent(Parts(windows, ManyRows), Parts(w.Rows, outputs)), Threads, 0,
             x.Data, x.RowStride, x.Rows, w.Data, w.Stride, VectorOrNull(bias), y.Data, y.RowStride, y.Rows, windows, x.Columns, taps, stride, dilation, padding, w.Rows, phases, cut);
+    }
 
     // Rows are quantized, too: here all of them once, few of them by every block for itself, in shared memory.
     private void Quantized(Matrix x, CudaWeight w, nint bias, Matrix y)

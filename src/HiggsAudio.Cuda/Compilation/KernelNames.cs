@@ -29,6 +29,8 @@ internal static class KernelNames
     public static ByFormat LinearGated { get; } = new("linear", "linear_gated_");
     public static ByFormat ConvolutionFew { get; } = new("convolution", "conv_", "_n8");
     public static ByFormat ConvolutionMany { get; } = new("convolution", "conv_", "_n32");
+    public static ByFormat Convolution32 { get; } = new("convolution", "conv_", "_m32");
+    public static ByFormat Convolution16 { get; } = new("convolution", "conv_", "_m16");
     public static ByFormat QuantizedFew { get; } = new("quantized", "linear_", "_n8");
     public static ByFormat QuantizedMany { get; } = new("quantized", "linear_", "_n32");
     public static ByFormat QuantizedTogether { get; } = new("quantized", "linear3_");
