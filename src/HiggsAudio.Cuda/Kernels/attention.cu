@@ -185,7 +185,7 @@ DEVICE void widen(uint4 raw, float* to, float, unsigned short)
 
 DEVICE float4 widen_bytes(unsigned word, float scale)
 {
-    return make_float4((float)(signed char)word * scale, (float)(signed char)(word >> 8) * scale, (float)(signed char)(word >> 16) * scale, (float)(signed char)(word >> 24) * scale);
+    return make_float4(__fmul_rn((signed char)word, scale), __fmul_rn((signed char)(word >> 8), scale), __fmul_rn((signed char)(word >> 16), scale), __fmul_rn((signed char)(word >> 24), scale));
 }
 
 DEVICE void widen(uint4 raw, float* to, float scale, signed char)
@@ -254,7 +254,7 @@ struct HeadRows
             int row = i / padded, d = i - row * padded;
             bool there = has(row) && d < headDim;
             float value = there ? Elements::read(from[row * stride + d]) : 0;
-            to[row * width + d] = Elements::Scaled && there ? value * scales[row] : value;
+            to[row * width + d] = Elements::Scaled && there ? __fmul_rn(value, scales[row]) : value;
         }
     }
 };
@@ -351,7 +351,7 @@ DEVICE void weigh(const Room& room, int queries, const int (&limits)[Q], unsigne
         float largest = warp_largest(larger(a, b));
         a = first ? expf(a - largest) : 0;
         b = second ? expf(b - largest) : 0;
-        float sum = warp_sum(a + b);
+        float sum = warp_sum(__fadd_rn(a, b));
         weights[lane] = a;
         weights[lane + 32] = b;
         if (lane == 0)

@@ -32,18 +32,17 @@ DEVICE float load_element(const unsigned short* table, size_t index) { return fr
 DEVICE bool is_aligned(const void* address, int stride) { return (((size_t)address & 15) | (stride & 3)) == 0; }
 
 // ---- Sums of a warp and a block: the same order whatever is summed --------------------------------------------------------------------
+// Where kernels must agree bit by bit, no multiplication is left for the compiler to join with an addition as it likes: all are __fmul_rn,
+// __fadd_rn or fmaf.
 
-DEVICE float warp_sum(float value)
+DEVICE float add_exactly(float a, float b) { return __fadd_rn(a, b); }
+
+DEVICE double add_exactly(double a, double b) { return __dadd_rn(a, b); }
+
+template <typename T> DEVICE T warp_sum(T value)
 {
     for (int distance = 16; distance > 0; distance >>= 1)
-        value += __shfl_xor_sync(0xFFFFFFFFu, value, distance);
-    return value;
-}
-
-DEVICE double warp_sum(double value)
-{
-    for (int distance = 16; distance > 0; distance >>= 1)
-        value += __shfl_xor_sync(0xFFFFFFFFu, value, distance);
+        value = add_exactly(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
     return value;
 }
 
@@ -68,7 +67,7 @@ template <typename T> DEVICE T block_sum(T value, T* room)
     __syncthreads();
     T sum = 0;
     for (int w = 0; w < warps; w++)
-        sum += room[w];
+        sum = add_exactly(sum, room[w]);
     return sum;
 }
 
@@ -98,6 +97,9 @@ DEVICE unsigned pack_codes(float a, float b, float c, float d, float factor)
 }
 
 DEVICE unsigned magnitude(float value) { return __float_as_uint(value) & 0x7FFFFFFFu; }
+
+// silu(gate) * up.
+DEVICE float gate_value(float gate, float up) { return __fmul_rn(__fdiv_rn(gate, __fadd_rn(1.0f, expf(-gate))), up); }
 
 // ---- Tensor cores -------------------------------------------------------------------------------------------------------------------
 // In a warp, thread = 4 * g + t. a: rows g and g + 8 of 16, b: column g of 8, c: rows g and g + 8, columns 2t and 2t + 1 of [16, 8].

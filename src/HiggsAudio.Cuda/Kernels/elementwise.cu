@@ -13,7 +13,7 @@
 //   snake(x, xs, alpha, y, ys, rows, columns)                y = x + sin(alpha * x)^2 / (alpha + 1e-9), alpha [columns]
 #include "common.cuh"
 
-// Calls body(row, column) of this thread's elements; `whole` says whether all four are there.
+// This thread's row, the first of its columns, and how many there are.
 DEVICE bool find_elements(int rows, int columns, int* row, int* column, int* count)
 {
     *row = blockIdx.x * blockDim.y + threadIdx.y;
@@ -104,12 +104,12 @@ extern "C" __global__ void __launch_bounds__(256) scale(float* x, int xs, float 
 
 extern "C" __global__ void __launch_bounds__(256) swiglu(const float* gate, int gs, const float* up, int us, float* y, int ys, int rows, int columns)
 {
-    join_elements(gate, gs, up, us, y, ys, rows, columns, [](float g, float u) { return __fdiv_rn(g, 1 + expf(-g)) * u; });
+    join_elements(gate, gs, up, us, y, ys, rows, columns, [](float g, float u) { return gate_value(g, u); });
 }
 
 extern "C" __global__ void __launch_bounds__(256) gelu(const float* x, int xs, float* y, int ys, int rows, int columns)
 {
-    map_elements(x, xs, y, ys, rows, columns, [](float v, int) { return 0.5f * v * (1 + erff(v * 0.70710678118654752f)); });
+    map_elements(x, xs, y, ys, rows, columns, [](float v, int) { return __fmul_rn(0.5f * v, __fadd_rn(1.0f, erff(__fmul_rn(v, 0.70710678118654752f)))); });
 }
 
 extern "C" __global__ void __launch_bounds__(256) elu(const float* x, int xs, float* y, int ys, int rows, int columns)
@@ -122,6 +122,6 @@ extern "C" __global__ void __launch_bounds__(256) snake(const float* x, int xs, 
     map_elements(x, xs, y, ys, rows, columns, [alpha](float v, int column)
     {
         float a = __ldg(alpha + column), sine = sinf(__fmul_rn(a, v));
-        return v + __fdiv_rn(sine * sine, a + 1e-9f);
+        return __fadd_rn(v, __fdiv_rn(__fmul_rn(sine, sine), a + 1e-9f));
     });
 }

@@ -311,5 +311,3 @@ struct Tile
 
     template <typename T> DEVICE T pick(T a, T b, T c) const { return which == 0 ? a : which == 1 ? b : c; }
 };
-
-DEVICE float gate_value(float gate, float up) { return __fdiv_rn(gate, 1 + expf(-gate)) * up; }

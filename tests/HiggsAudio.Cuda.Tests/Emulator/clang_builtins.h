@@ -65,6 +65,7 @@ BUILTIN float __fadd_rn(float a, float b) { return __nvvm_add_rn_f(a, b); }
 BUILTIN float __fsub_rn(float a, float b) { return __nvvm_add_rn_f(a, -b); }
 BUILTIN float __fmul_rn(float a, float b) { return __nvvm_mul_rn_f(a, b); }
 BUILTIN float __fdiv_rn(float a, float b) { return __nvvm_div_rn_f(a, b); }
+BUILTIN double __dadd_rn(double a, double b) { return __nvvm_add_rn_d(a, b); }
 BUILTIN float __fsqrt_rn(float a) { return __nvvm_sqrt_rn_f(a); }
 BUILTIN float fmaf(float a, float b, float c) { return __nvvm_fma_rn_f(a, b, c); }
 BUILTIN float fmaxf(float a, float b) { return __nvvm_fmax_f(a, b); }

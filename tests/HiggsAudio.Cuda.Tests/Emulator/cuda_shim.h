@@ -61,10 +61,22 @@ inline int __float_as_int(float value) { return emulator_bits<int>(value); }
 inline float __uint_as_float(unsigned value) { return emulator_bits<float>(value); }
 inline float __int_as_float(int value) { return emulator_bits<float>(value); }
 
-inline float __fadd_rn(float a, float b) { return a + b; }
-inline float __fsub_rn(float a, float b) { return a - b; }
-inline float __fmul_rn(float a, float b) { return a * b; }
+// A rounded result that the compiler cannot join with another operation: elsewhere it may join products and sums, as NVRTC may.
+template <typename T> inline T emulator_rounded(T value)
+{
+#if defined(__x86_64__)
+    asm("" : "+x"(value));
+#elif defined(__aarch64__)
+    asm("" : "+w"(value));
+#endif
+    return value;
+}
+
+inline float __fadd_rn(float a, float b) { return emulator_rounded(emulator_rounded(a) + emulator_rounded(b)); }
+inline float __fsub_rn(float a, float b) { return emulator_rounded(emulator_rounded(a) - emulator_rounded(b)); }
+inline float __fmul_rn(float a, float b) { return emulator_rounded(a * b); }
 inline float __fdiv_rn(float a, float b) { return a / b; }
+inline double __dadd_rn(double a, double b) { return emulator_rounded(emulator_rounded(a) + emulator_rounded(b)); }
 inline float __fsqrt_rn(float a) { return sqrtf(a); }
 inline float __expf(float a) { return expf(a); }
 inline float rsqrtf(float a) { return 1 / sqrtf(a); }

@@ -97,7 +97,7 @@ extern "C" __attribute__((visibility("default"))) const emulator::Module emulato
     int compile(Program& program, const std::string& options)
     {
         std::string here = folder_of_this_library(), compiler = getenv("CXX") && *getenv("CXX") ? getenv("CXX") : "c++";
-        std::string flags = "-std=c++17 -O2 -march=native -ffp-contract=off -fno-exceptions -fPIC -fvisibility=hidden -fsanitize=alignment -Wall -Wno-unknown-pragmas -Wno-attributes" + options;
+        std::string flags = "-std=c++17 -O2 -march=native -ffp-contract=fast -fno-exceptions -fPIC -fvisibility=hidden -fsanitize=alignment -Wall -Wno-unknown-pragmas -Wno-attributes" + options;
         std::string all = program.source + module_of(program.source), everything = compiler + flags + all + read_file(here + "/cuda_shim.h") + read_file(here + "/emulator.h");
         for (auto& header : program.headers)
             everything += "\n" + header.first + "\n" + header.second;

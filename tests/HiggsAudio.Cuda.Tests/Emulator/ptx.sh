@@ -14,4 +14,9 @@ for kernel in "$kernels"/*.cu; do
     "$clang" -x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch=sm_80 -Xclang -target-feature -Xclang +ptx70 -std=c++17 -O3 -fdeclspec -Wall -Wno-unknown-cuda-version -Wno-undefined-internal \
         -include "$here/clang_builtins.h" -I "$kernels" -S "$kernel" -o "$out/$(basename "$kernel" .cu).ptx" || failed=1
 done
+# An array that is not in registers is in memory, and slow.
+if grep -l __local_depot "$out"/*.ptx; then
+    echo "These kernels keep arrays in local memory."
+    failed=1
+fi
 exit $failed
