@@ -16,7 +16,7 @@ namespace HiggsAudio.Benchmarks;
 /// </summary>
 internal static class CudaSpeed
 {
-    public const string Usage = "cuda [--device cuda:0] [--formats BFloat16,Int8,Int4] [--rows 1,8,32,64,128] [--context 256] [--prefill 512] [--steps 64] [--keys-values BFloat16] [--graphs on|off] [--layers 28]";
+    public const string Usage = "cuda [--device cuda:0] [--formats BFloat16,Int8,Int4] [--rows 1,8,32,64,128] [--context 256] [--prefill 512] [--steps 64] [--keys-values BFloat16] [--graphs on|off] [--size published|tiny]";
 
     public static int Run(ReadOnlySpan<string> args)
     {
@@ -25,9 +25,9 @@ internal static class CudaSpeed
         int[] rows = Numbers(args, "--rows", "1,8,32,64,128");
         int context = Numbers(args, "--context", "256")[0], prefill = Numbers(args, "--prefill", "512")[0], steps = Numbers(args, "--steps", "64")[0];
         var keyValueFormat = Enum.Parse<KeyValueFormat>(CommandLine.Value(args, "--keys-values", nameof(KeyValueFormat.BFloat16)));
-        LanguageModelSizes sizes = LanguageModelSizes.Published with { Layers = Numbers(args, "--layers", "28")[0] };
+        LanguageModelSizes sizes = CommandLine.Value(args, "--size", "published") == "tiny" ? LanguageModelSizes.Tiny : LanguageModelSizes.Published;
         using (var device = new CudaDevice(ordinal, options))
-            Console.WriteLine($"{device.Name}: {device.Model}, {device.Memory.Total / 1e9:0.0} GB, {device.Memory.Free / 1e9:0.0} GB free; memory moved at {ReadSpeed(device) / 1e9:0} GB/s by a copy");
+            Console.WriteLine($"{device.Name}: {device.Model}, {device.Memory.Total / 1e9:0.0} GB, {device.Memory.Free / 1e9:0.0} GB of them free; memory moved at {ReadSpeed(device) / 1e9:0} GB/s by a copy");
         using var values = new RandomValuesBlock(sizes);
         foreach (WeightFormat format in CommandLine.Value(args, "--formats", "BFloat16,Int8,Int4").Split(',').Select(Enum.Parse<WeightFormat>))
             Measure(new CudaDevice(ordinal, options), values, sizes, format, keyValueFormat, rows, context, prefill, steps);
