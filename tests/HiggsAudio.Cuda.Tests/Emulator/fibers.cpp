@@ -41,7 +41,7 @@ namespace emulator
 {
     namespace
     {
-        constexpr size_t StackBytes = 256 * 1024, GuardBytes = 4096;
+        constexpr size_t StackBytes = 256 * 1024, PageBytes = 4096, GuardBytes = 1024;
         constexpr unsigned char Poison = 0xFF, Guard = 0xA5;
 
         enum class State { Unstarted, Running, Ready, Waiting, Joining, Done };
@@ -112,7 +112,7 @@ namespace emulator
             fiber->stack = (char*)mmap(nullptr, StackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
             if (fiber->stack == MAP_FAILED)
                 abort();
-            mprotect(fiber->stack, GuardBytes, PROT_NONE);
+            mprotect(fiber->stack, PageBytes, PROT_NONE);
             fibers.push_back(std::move(fiber));
             return (int)fibers.size() - 1;
         }
@@ -321,6 +321,7 @@ namespace emulator
 
     std::string run(const Launch& launch)
     {
+        static const std::vector<unsigned char> untouched(GuardBytes, Guard);
         std::vector<unsigned char> room(launch.sharedBytes + 2 * GuardBytes + 16, Guard);
         unsigned char* base = room.data() + (16 - (size_t)room.data() % 16) % 16;
         state.shared = (char*)base + GuardBytes;
@@ -345,10 +346,8 @@ namespace emulator
             uint64_t b = reversed ? blocks - 1 - i : i;
             state.block = { (unsigned)(b % launch.grid.x), (unsigned)(b / launch.grid.x % launch.grid.y), (unsigned)(b / launch.grid.x / launch.grid.y) };
             run_block();
-            unsigned char* after = (unsigned char*)state.shared + launch.sharedBytes;
-            for (size_t j = 0; j < GuardBytes && now.error.empty(); j++)
-                if (base[j] != Guard || after[j] != Guard)
-                    now.error = std::string(launch.kernel->name) + ": wrote outside of its shared memory.";
+            if (now.error.empty() && (memcmp(base, untouched.data(), GuardBytes) != 0 || memcmp(state.shared + launch.sharedBytes, untouched.data(), GuardBytes) != 0))
+                now.error = std::string(launch.kernel->name) + ": wrote outside of its shared memory.";
         }
         // What was left behind is of no use any more.
         if (!now.error.empty())
