@@ -27,7 +27,7 @@ internal static class CudaSpeed
         var keyValueFormat = Enum.Parse<KeyValueFormat>(CommandLine.Value(args, "--keys-values", nameof(KeyValueFormat.BFloat16)));
         LanguageModelSizes sizes = CommandLine.Value(args, "--size", "published") == "tiny" ? LanguageModelSizes.Tiny : LanguageModelSizes.Published;
         using (var device = new CudaDevice(ordinal, options))
-            Console.WriteLine($"{device.Name}: {device.Model}, {device.Memory.Total / 1e9:0.0} GB, {device.Memory.Free / 1e9:0.0} GB of them free; memory moved at {ReadSpeed(device) / 1e9:0} GB/s by a copy");
+            Console.WriteLine($"{device.Name}: {device.Model}, {device.Memory.Total / 1e9:0.0} GB, {device.Memory.Free / 1e9:0.0} GB of them free; memory moved at {CopySpeed(device, sizes) / 1e9:0} GB/s by a copy");
         using var values = new RandomValuesBlock(sizes);
         foreach (WeightFormat format in CommandLine.Value(args, "--formats", "BFloat16,Int8,Int4").Split(',').Select(Enum.Parse<WeightFormat>))
             Measure(new CudaDevice(ordinal, options), values, sizes, format, keyValueFormat, rows, context, prefill, steps);
@@ -42,7 +42,7 @@ internal static class CudaSpeed
         HiggsAudioModel model = HiggsAudioModel.Load(checkpoint, config, device, new QuantizationPlan(format), keyValueFormat);
         double stepBytes = model.Weights.Where(weight => IsOfAudioStep(weight.Key)).Sum(weight => (double)weight.Value.Rows * weight.Value.Columns * BitsOf(weight.Value.Format) / 8);
         Console.WriteLine($"{format}: loaded in {clock.Elapsed.TotalSeconds:0.0} s, {device.Context.Bytes / 1e9:0.00} GB on the device, {stepBytes / 1e9:0.00} GB of weights for an audio step");
-        double speed = ReadSpeed(device);
+        double speed = CopySpeed(device, sizes);
         using var lane = new TrueSizeSteps(model, device, 0);
         SequenceState first = lane.Sequence(context);
         SequenceState[] sequences = [first, .. Enumerable.Range(1, rows.Max() - 1).Select(_ => first.Fork())];
@@ -73,9 +73,9 @@ internal static class CudaSpeed
     };
 
     // Bytes a second that are read and written together, by a copy of 1 GB, or of a fourth of what is free.
-    private static double ReadSpeed(CudaDevice device)
+    private static double CopySpeed(CudaDevice device, LanguageModelSizes sizes)
     {
-        long bytes = Math.Min(1L << 30, device.Memory.Free / 4) & -4096;
+        long bytes = Math.Min(sizes == LanguageModelSizes.Tiny ? 1L << 24 : 1L << 30, device.Memory.Free / 4) & -4096;
         nint from = device.Context.Allocate(bytes), to = device.Context.Allocate(bytes);
         using var stream = new CudaStream(device.Context);
         stream.Fill(from, 0, bytes / sizeof(int));
