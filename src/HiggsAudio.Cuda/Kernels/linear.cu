@@ -25,27 +25,32 @@ DEVICE void linear(const float* x, int xs, const W* weight, int ws, const float*
     });
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_f32_n8(const float* x, int xs, const float* weight, int ws, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256, 2) linear_f32_n8(const float* x, int xs, const float* weight, int ws, const float* bias, float* y,
+    int ys, int rows, int inputs, int outputs)
 {
     linear<1, 1, 2>(x, xs, weight, ws, bias, y, ys, rows, inputs, outputs, blockIdx.x * 8, blockIdx.y * 16);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_f32_n32(const float* x, int xs, const float* weight, int ws, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256) linear_f32_n32(const float* x, int xs, const float* weight, int ws, const float* bias, float* y,
+    int ys, int rows, int inputs, int outputs)
 {
     linear<4, 4, 1>(x, xs, weight, ws, bias, y, ys, rows, inputs, outputs, blockIdx.x * 32, blockIdx.y * 64);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_bf16_n8(const float* x, int xs, const unsigned short* weight, int ws, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256, 2) linear_bf16_n8(const float* x, int xs, const unsigned short* weight, int ws, const float* bias,
+    float* y, int ys, int rows, int inputs, int outputs)
 {
     linear<1, 1, 4>(x, xs, weight, ws, bias, y, ys, rows, inputs, outputs, blockIdx.x * 8, blockIdx.y * 16);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_bf16_n32(const float* x, int xs, const unsigned short* weight, int ws, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256) linear_bf16_n32(const float* x, int xs, const unsigned short* weight, int ws, const float* bias,
+    float* y, int ys, int rows, int inputs, int outputs)
 {
     linear<4, 4, 1>(x, xs, weight, ws, bias, y, ys, rows, inputs, outputs, blockIdx.x * 32, blockIdx.y * 64);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear3_f32(const float* x, int xs, int rows, int inputs, int ws, const float* weight0, const float* bias0, float* y0, int ys0, int outputs0,
+extern "C" __global__ void __launch_bounds__(256, 2) linear3_f32(const float* x, int xs, int rows, int inputs, int ws, const float* weight0,
+    const float* bias0, float* y0, int ys0, int outputs0,
     const float* weight1, const float* bias1, float* y1, int ys1, int outputs1, const float* weight2, const float* bias2, float* y2, int ys2, int outputs2)
 {
     Tile tile(blockIdx.y, outputs0, outputs1);
@@ -53,7 +58,8 @@ extern "C" __global__ void __launch_bounds__(256, 2) linear3_f32(const float* x,
         tile.pick(outputs0, outputs1, outputs2), 0, tile.output);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear3_bf16(const float* x, int xs, int rows, int inputs, int ws, const unsigned short* weight0, const float* bias0, float* y0, int ys0, int outputs0,
+extern "C" __global__ void __launch_bounds__(256, 2) linear3_bf16(const float* x, int xs, int rows, int inputs, int ws,
+    const unsigned short* weight0, const float* bias0, float* y0, int ys0, int outputs0,
     const unsigned short* weight1, const float* bias1, float* y1, int ys1, int outputs1, const unsigned short* weight2, const float* bias2, float* y2, int ys2, int outputs2)
 {
     Tile tile(blockIdx.y, outputs0, outputs1);
@@ -81,12 +87,14 @@ DEVICE void linear_gated(const float* x, int xs, const W* gate, const W* up, int
     });
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_f32(const float* x, int xs, const float* gate, const float* up, int ws, float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_f32(const float* x, int xs, const float* gate, const float* up, int ws, float* y,
+    int ys, float* z, int zs, int rows, int inputs, int outputs)
 {
     linear_gated<1>(x, xs, gate, up, ws, y, ys, z, zs, rows, inputs, outputs);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_bf16(const float* x, int xs, const unsigned short* gate, const unsigned short* up, int ws, float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_bf16(const float* x, int xs, const unsigned short* gate, const unsigned short* up,
+    int ws, float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
 {
     linear_gated<2>(x, xs, gate, up, ws, y, ys, z, zs, rows, inputs, outputs);
 }

@@ -257,7 +257,8 @@ DEVICE void multiply_few(float (&c)[MT][1][4], const float* x, int xs, const Qua
 }
 
 template <bool Four, int Ahead>
-DEVICE void linear_few(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs, int firstOutput)
+DEVICE void linear_few(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys,
+    int rows, int inputs, int outputs, int firstOutput)
 {
     QuantizedWeight<Four> weights[1];
     weights[0].find(values, scales, (inputs + GroupInputs - 1) / GroupInputs, outputs, firstOutput);
@@ -268,7 +269,8 @@ DEVICE void linear_few(const float* x, int xs, const unsigned char* values, cons
 }
 
 template <bool Four, int Ahead>
-DEVICE void linear_gated(const float* x, int xs, const unsigned char* gateValues, const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
+DEVICE void linear_gated(const float* x, int xs, const unsigned char* gateValues, const unsigned short* gateScales, const unsigned char* upValues,
+    const unsigned short* upScales,
     float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
 {
     int groups = (inputs + GroupInputs - 1) / GroupInputs, firstOutput = blockIdx.y * 16;
@@ -288,7 +290,8 @@ DEVICE void linear_gated(const float* x, int xs, const unsigned char* gateValues
 }
 
 template <bool Four>
-DEVICE void linear_many(const signed char* x, const float* xScales, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+DEVICE void linear_many(const signed char* x, const float* xScales, const unsigned char* values, const unsigned short* scales, const float* bias,
+    float* y, int ys, int rows, int inputs, int outputs)
 {
     const int MT = 4, NT = 4;
     int groups = (inputs + GroupInputs - 1) / GroupInputs, perWarp = (groups + Warps - 1) / Warps;
@@ -332,22 +335,26 @@ extern "C" __global__ void __launch_bounds__(256) quantize_rows(const float* x, 
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_int8_n8(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256, 2) linear_int8_n8(const float* x, int xs, const unsigned char* values,
+    const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
 {
     linear_few<false, 2>(x, xs, values, scales, bias, y, ys, rows, inputs, outputs, blockIdx.y * 16);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_int4_n8(const float* x, int xs, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256, 2) linear_int4_n8(const float* x, int xs, const unsigned char* values,
+    const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
 {
     linear_few<true, 3>(x, xs, values, scales, bias, y, ys, rows, inputs, outputs, blockIdx.y * 16);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_int8_n32(const signed char* codes, const float* codeScales, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256) linear_int8_n32(const signed char* codes, const float* codeScales, const unsigned char* values,
+    const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
 {
     linear_many<false>(codes, codeScales, values, scales, bias, y, ys, rows, inputs, outputs);
 }
 
-extern "C" __global__ void __launch_bounds__(256) linear_int4_n32(const signed char* codes, const float* codeScales, const unsigned char* values, const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
+extern "C" __global__ void __launch_bounds__(256) linear_int4_n32(const signed char* codes, const float* codeScales, const unsigned char* values,
+    const unsigned short* scales, const float* bias, float* y, int ys, int rows, int inputs, int outputs)
 {
     linear_many<true>(codes, codeScales, values, scales, bias, y, ys, rows, inputs, outputs);
 }
@@ -362,7 +369,8 @@ extern "C" __global__ void __launch_bounds__(256, 2) linear3_int8(const float* x
         rows, inputs, tile.pick(outputs0, outputs1, outputs2), tile.output);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_int8(const float* x, int xs, const unsigned char* gateValues, const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
+extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_int8(const float* x, int xs, const unsigned char* gateValues,
+    const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
     float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
 {
     linear_gated<false, 1>(x, xs, gateValues, gateScales, upValues, upScales, y, ys, z, zs, rows, inputs, outputs);
@@ -378,7 +386,8 @@ extern "C" __global__ void __launch_bounds__(256, 2) linear3_int4(const float* x
         rows, inputs, tile.pick(outputs0, outputs1, outputs2), tile.output);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_int4(const float* x, int xs, const unsigned char* gateValues, const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
+extern "C" __global__ void __launch_bounds__(256, 2) linear_gated_int4(const float* x, int xs, const unsigned char* gateValues,
+    const unsigned short* gateScales, const unsigned char* upValues, const unsigned short* upScales,
     float* y, int ys, float* z, int zs, int rows, int inputs, int outputs)
 {
     linear_gated<true, 2>(x, xs, gateValues, gateScales, upValues, upScales, y, ys, z, zs, rows, inputs, outputs);

@@ -17,7 +17,7 @@ link() {        # library, sources ...
 }
 link libnvrtc.so.12 "$here/fake_nvrtc.cpp" &
 nvrtc=$!
-link libcuda.so.1 "$here/fake_cuda.cpp" "$here/fake_memory.cpp" "$here/fake_streams.cpp" "$here/fibers.cpp"
+link libcuda.so.1 "$here/fake_cuda.cpp" "$here/fake_memory.cpp" "$here/fake_modules.cpp" "$here/fake_streams.cpp" "$here/fibers.cpp"
 wait $nvrtc
 $cxx -std=c++20 -O1 -Wall -Wextra "$here/selftest.cpp" "$out/libcuda.so.1" "$out/libnvrtc.so.12" "-Wl,-rpath,$out" -o "$out/selftest.$$"
 mv "$out/selftest.$$" "$out/selftest"

@@ -88,13 +88,6 @@ namespace emulator
     }
 }
 
-#define ENTER(...) \
-    std::lock_guard<std::recursive_mutex> guard(driver().lock); \
-    Driver& d = driver(); \
-    (void)d; \
-    if (CUresult refused = enter(__func__ __VA_OPT__(,) __VA_ARGS__)) \
-        return refused
-
 // ---- Devices and contexts -----------------------------------------------------------------------------------------------------------
 
 EXPORT CUresult cuInit(unsigned flags)

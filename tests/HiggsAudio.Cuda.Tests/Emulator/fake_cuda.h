@@ -116,6 +116,11 @@ namespace emulator
     // Remembers why a call fails.
     CUresult explain(CUresult result, const std::string& message);
 
+    bool is_stream(Stream* stream);
+
+    // Appends work to a stream, or to the graph that is captured from it.
+    CUresult submit(Stream* stream, Operation&& operation);
+
     // Runs a stream's work: all of it, or until an event's recording is done.
     CUresult drain(Stream* stream, const Event* until = nullptr, uint64_t recording = 0);
     CUresult drain_all();
@@ -125,3 +130,11 @@ namespace emulator
     bool is_pinned(const void* address, size_t size);
     CUresult check_guards();
 }
+
+// What every call of the driver begins with.
+#define ENTER(...) \
+    std::lock_guard<std::recursive_mutex> guard(driver().lock); \
+    Driver& d = driver(); \
+    (void)d; \
+    if (CUresult refused = enter(__func__ __VA_OPT__(,) __VA_ARGS__)) \
+        return refused

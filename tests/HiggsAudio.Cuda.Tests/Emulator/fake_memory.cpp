@@ -7,13 +7,6 @@
 
 using namespace emulator;
 
-#define ENTER(...) \
-    std::lock_guard<std::recursive_mutex> guard(driver().lock); \
-    Driver& d = driver(); \
-    (void)d; \
-    if (CUresult refused = enter(__func__ __VA_OPT__(,) __VA_ARGS__)) \
-        return refused
-
 namespace
 {
     constexpr size_t GuardBytes = 4096, CheckedBytes = 512, MostKept = 64 << 20, MostPoison = 16 << 20, MostPinnedPoison = 64 << 10;

@@ -1,27 +1,16 @@
-// Streams, events, graphs, modules and launches.
+// Streams, events and graphs.
 #include "fake_cuda.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <dlfcn.h>
-#include <unistd.h>
 #include "fibers.h"
 
 using namespace emulator;
 
-#define ENTER(...) \
-    std::lock_guard<std::recursive_mutex> guard(driver().lock); \
-    Driver& d = driver(); \
-    (void)d; \
-    if (CUresult refused = enter(__func__ __VA_OPT__(,) __VA_ARGS__)) \
-        return refused
-
 namespace
 {
-    constexpr int MostShared = 227 * 1024;
-
     double seconds()
     {
         timespec time;
@@ -78,7 +67,10 @@ namespace
         }
         return Success;
     }
+}
 
+namespace emulator
+{
     CUresult submit(Stream* stream, Operation&& operation)
     {
         if (stream->capture)
@@ -90,37 +82,6 @@ namespace
 
     bool is_stream(Stream* stream) { return driver().streams.count(stream) > 0; }
 
-    // The loaded library with these bytes; it stays loaded.
-    void* library_of(const std::string& bytes, std::string* why)
-    {
-        static std::map<std::string, void*> libraries;
-        auto known = libraries.find(bytes);
-        if (known != libraries.end())
-            return known->second;
-        char path[] = "/tmp/cuda-emulator-XXXXXX";
-        int file = mkstemp(path);
-        if (file < 0)
-            return nullptr;
-        for (size_t written = 0; written < bytes.size();)
-        {
-            ssize_t count = write(file, bytes.data() + written, bytes.size() - written);
-            if (count <= 0)
-                break;
-            written += (size_t)count;
-        }
-        close(file);
-        void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        if (!library)
-            *why = dlerror();
-        unlink(path);
-        return library ? libraries[bytes] = library : nullptr;
-    }
-
-    bool is_range(CUdeviceptr address, size_t size) { return is_device_range(address, size); }
-}
-
-namespace emulator
-{
     CUresult drain(Stream* stream, const Event* until, uint64_t recording)
     {
         if (stream->running)
@@ -158,7 +119,7 @@ EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t si
     ENTER();
     if (!is_stream(stream))
         return InvalidHandle;
-    if (!is_range(to, size))
+    if (!is_device_range(to, size))
         return explain(InvalidValue, "cuMemcpyHtoDAsync: " + std::to_string(size) + " bytes are not inside of a block of device memory.");
     Operation copy = { Operation::Copy };
     copy.to = (char*)to;
@@ -179,7 +140,7 @@ EXPORT CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t size, St
     ENTER();
     if (!is_stream(stream))
         return InvalidHandle;
-    if (!is_range(from, size))
+    if (!is_device_range(from, size))
         return explain(InvalidValue, "cuMemcpyDtoHAsync: " + std::to_string(size) + " bytes are not inside of a block of device memory.");
     Operation copy = { Operation::Copy };
     copy.to = (char*)to;
@@ -196,7 +157,7 @@ EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t si
     ENTER();
     if (!is_stream(stream))
         return InvalidHandle;
-    if (!is_range(to, size) || !is_range(from, size))
+    if (!is_device_range(to, size) || !is_device_range(from, size))
         return explain(InvalidValue, "cuMemcpyDtoDAsync: " + std::to_string(size) + " bytes are not inside of blocks of device memory.");
     Operation copy = { Operation::Copy };
     copy.to = (char*)to;
@@ -210,7 +171,7 @@ EXPORT CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t size)
     ENTER();
     if (CUresult failed = drain_all())
         return failed;
-    if (!is_range(to, size))
+    if (!is_device_range(to, size))
         return InvalidValue;
     memcpy((void*)to, from, size);
     return Success;
@@ -221,7 +182,7 @@ EXPORT CUresult cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t size)
     ENTER();
     if (CUresult failed = drain_all())
         return failed;
-    if (!is_range(from, size))
+    if (!is_device_range(from, size))
         return InvalidValue;
     memcpy(to, (const void*)from, size);
     return Success;
@@ -232,7 +193,7 @@ EXPORT CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, S
     ENTER();
     if (!is_stream(stream))
         return InvalidHandle;
-    if (to % 4 != 0 || !is_range(to, 4 * count))
+    if (to % 4 != 0 || !is_device_range(to, 4 * count))
         return explain(InvalidValue, "cuMemsetD32Async: " + std::to_string(count) + " words are not inside of a block of device memory.");
     Operation fill = { Operation::Fill };
     fill.to = (char*)to;
@@ -415,106 +376,4 @@ EXPORT CUresult cuGraphDestroy(Graph* graph)
         return InvalidHandle;
     delete graph;
     return Success;
-}
-
-// ---- Modules and launches ------------------------------------------------------------------------------------------------------------
-
-EXPORT CUresult cuModuleLoadData(LoadedModule** module, const void* image)
-{
-    ENTER();
-    const ImageHeader* header = (const ImageHeader*)image;
-    if (memcmp(header->magic, Magic, sizeof header->magic) != 0)
-        return explain(InvalidImage, "cuModuleLoadData: this image was not made by the emulated NVRTC.");
-    std::string why;
-    void* library = library_of(std::string((const char*)(header + 1), header->size), &why);
-    const Module* inside = library ? (const Module*)dlsym(library, "emulator_module") : nullptr;
-    if (!inside)
-        return explain(InvalidImage, "cuModuleLoadData: " + why);
-    inside->bind(runtime());
-    d.modules.insert(*module = new LoadedModule { library, inside });
-    return Success;
-}
-
-EXPORT CUresult cuModuleUnload(LoadedModule* module)
-{
-    ENTER();
-    if (!d.modules.count(module))
-        return InvalidHandle;
-    CUresult result = drain_all();
-    for (auto f = d.functions.begin(); f != d.functions.end();)
-        f = f->first.first == module ? d.functions.erase(f) : std::next(f);
-    d.modules.erase(module);
-    delete module;
-    return result;
-}
-
-EXPORT CUresult cuModuleGetFunction(Function** function, LoadedModule* module, const char* name)
-{
-    ENTER();
-    if (!d.modules.count(module))
-        return InvalidHandle;
-    for (int i = 0; i < module->module->count; i++)
-        if (strcmp(module->module->kernels[i].name, name) == 0)
-        {
-            std::unique_ptr<Function>& slot = d.functions[{ module, name }];
-            if (!slot)
-                slot.reset(new Function { module, module->module->kernels + i });
-            *function = slot.get();
-            return Success;
-        }
-    return explain(NotFound, std::string("cuModuleGetFunction: no kernel ") + name + ".");
-}
-
-EXPORT CUresult cuFuncSetAttribute(Function* function, int attribute, int value)
-{
-    ENTER();
-    if (attribute != 8)
-        return Success;
-    if (value > MostShared)
-        return explain(InvalidValue, std::string(function->kernel->name) + ": " + std::to_string(value) + " bytes of shared memory.");
-    function->mostDynamicShared = value;
-    return Success;
-}
-
-EXPORT CUresult cuFuncGetAttribute(int* value, int attribute, Function* function)
-{
-    ENTER();
-    *value = attribute == 0 ? function->kernel->maxThreads : attribute == 8 ? function->mostDynamicShared : 0;
-    return Success;
-}
-
-EXPORT CUresult cuLaunchKernel(Function* function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY, unsigned blockZ, unsigned sharedBytes, Stream* stream,
-    void** parameters, void** extra)
-{
-    ENTER();
-    bool known = false;
-    for (auto& f : d.functions)
-        known |= f.second.get() == function;
-    if (!known || !is_stream(stream) || extra)
-        return InvalidHandle;
-    const Kernel& kernel = *function->kernel;
-    std::string name = kernel.name;
-    if (gridX == 0 || gridY == 0 || gridZ == 0 || blockX == 0 || blockY == 0 || blockZ == 0)
-        return explain(InvalidValue, name + ": an empty grid or block.");
-    if (gridX > 2147483647u || gridY > 65535 || gridZ > 65535)
-        return explain(InvalidValue, name + ": a grid of " + std::to_string(gridX) + " x " + std::to_string(gridY) + " x " + std::to_string(gridZ) + " blocks.");
-    uint64_t threads = (uint64_t)blockX * blockY * blockZ;
-    if (blockX > 1024 || blockY > 1024 || blockZ > 64 || threads > 1024)
-        return explain(InvalidValue, name + ": a block of " + std::to_string(blockX) + " x " + std::to_string(blockY) + " x " + std::to_string(blockZ) + " threads.");
-    if (kernel.maxThreads > 0 && threads > (uint64_t)kernel.maxThreads)
-        return explain(LaunchOutOfResources, name + ": " + std::to_string(threads) + " threads, its bound is " + std::to_string(kernel.maxThreads) + ".");
-    if ((int)sharedBytes > function->mostDynamicShared)
-        return explain(InvalidValue, name + ": " + std::to_string(sharedBytes) + " bytes of shared memory, " + std::to_string(function->mostDynamicShared) + " are allowed.");
-    Operation operation = { Operation::Launch };
-    operation.function = function;
-    operation.grid = { gridX, gridY, gridZ };
-    operation.block = { blockX, blockY, blockZ };
-    operation.sharedBytes = sharedBytes;
-    for (int i = 0; i < kernel.parameters; i++)
-    {
-        uint64_t value = 0;
-        memcpy(&value, parameters[i], (size_t)kernel.sizes[i]);
-        operation.arguments.push_back(value);
-    }
-    return submit(stream, std::move(operation));
 }
