@@ -125,7 +125,7 @@ internal static class CudaSpeed
 
         public HiggsAudioConfig Config { get; }
 
-        public Checkpoint Checkpoint(LanguageModelSizes sizes) => new OneBlock(sizes.Tensors(CheckpointLayout.Legacy), (nint)_data);
+        public OneBlock Checkpoint(LanguageModelSizes sizes) => new OneBlock(sizes.Tensors(CheckpointLayout.Legacy), (nint)_data);
 
         public void Dispose() => CpuMemory.Free(_data);
     }
