@@ -8,6 +8,8 @@ switch (args.FirstOrDefault())
         return MakeCheckpoint.Run(args.AsSpan(1));
     case "true-size":
         return TrueSize.Run(args.AsSpan(1));
+    case "cuda":
+        return CudaSpeed.Run(args.AsSpan(1));
     case "formats" when args.Length > 1:
         return FormatSpeed.Run(args.AsSpan(1));
     case "start" when args.Length > 2:
@@ -29,6 +31,7 @@ switch (args.FirstOrDefault())
             Commands:
               {MakeCheckpoint.Usage}
               {TrueSize.Usage}
+              {CudaSpeed.Usage}
               {FormatSpeed.Usage}
               {StartSpeed.Usage}
               {AttentionSpeed.Usage}

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using HiggsAudio.Compute;
+using HiggsAudio.Compute.Cpu;
 using HiggsAudio.Model;
 
 namespace HiggsAudio.Benchmarks;
@@ -14,7 +15,7 @@ internal static class TrueSize
 {
     public const string Usage = """
         true-size [--format BFloat16|Int8|Int4|AsStored] [--threads 1,2] [--contexts 256,2048] [--rows 1,4] [--prefill 512] [--rounds N] [--seconds S] [--busy N] [--keys-values Float32|BFloat16|Int8]
-              true-size DIR [--format AsStored|Float32|BFloat16|Int8|Int4] [--threads N] [--frames N] [--prompt CHARACTERS]
+              true-size DIR [--device cpu|cuda:0] [--format AsStored|Float32|BFloat16|Int8|Int4] [--threads N] [--frames N] [--prompt CHARACTERS]
         """;
 
     /// <summary>The command that keeps a core busy until its process is killed, ten minutes at most.</summary>
@@ -37,7 +38,7 @@ internal static class TrueSize
             RunInMemory(format, Enum.Parse<KeyValueFormat>(CommandLine.Value(args, "--keys-values", nameof(KeyValueFormat.BFloat16))), Numbers(args, "--threads", $"1,{Environment.ProcessorCount}"), Numbers(args, "--contexts", "256,2048"),
                 Numbers(args, "--rows", "1,4"), Numbers(args, "--prefill", "512"), Number(args, "--rounds", "3"), Number(args, "--seconds", "2"), Number(args, "--busy", "0"));
         else
-            RunFolder(folder, format, Number(args, "--threads", "0"), Number(args, "--frames", "50"), Number(args, "--prompt", "400"));
+            RunFolder(folder, CommandLine.Value(args, "--device", "cpu"), format, Number(args, "--threads", "0"), Number(args, "--frames", "50"), Number(args, "--prompt", "400"));
         return 0;
     }
 
@@ -48,7 +49,7 @@ internal static class TrueSize
         using var model = new TrueSizeModel(format, keyValueFormat);
         using var probe = new TrueSizeProbe();
         Line("weights", $"{format}, {model.Bytes / 1e9:0.00} GB, {model.AudioStepBytes / 1e9:0.000} GB of them for an audio step, made in {clock.Elapsed.TotalSeconds:0.0} s");
-        TrueSizeSteps[] lanes = [.. threads.Distinct().Select(t => new TrueSizeSteps(model, t))];
+        TrueSizeSteps[] lanes = [.. threads.Distinct().Select(t => new TrueSizeSteps(model.Model, new CpuDevice(t), t))];
         int mostRows = rows.Max();
         Dictionary<int, SequenceState[]> sequences = contexts.ToDictionary(c => c, c => Forks(lanes[^1].Sequence(c), c == contexts[0] ? mostRows : 1));
         var figures = new Figures();
@@ -86,12 +87,12 @@ internal static class TrueSize
 
     private static SequenceState[] Forks(SequenceState first, int count) => [first, .. Enumerable.Range(1, count - 1).Select(_ => first.Fork())];
 
-    private static void RunFolder(string folder, WeightFormat format, int threads, int frames, int prompt)
+    private static void RunFolder(string folder, string device, WeightFormat format, int threads, int frames, int prompt)
     {
         PrintMachine();
         var clock = Stopwatch.StartNew();
         using var engine = HiggsAudioServeEngine.Load(Path.Combine(folder, "lm"), Path.Combine(folder, "codec"),
-            new EngineOptions { Threads = threads, WeightFormat = format });
+            new EngineOptions { Device = device, Threads = threads, WeightFormat = format });
         Line("load", $"{clock.Elapsed.TotalSeconds:0.0} s");
         Line("memory after loading", $"own {Status("RssAnon")}, mapped {Status("RssFile")}");
 
@@ -101,9 +102,27 @@ internal static class TrueSize
         double prefill = Seconds(() => engine.Generate(sample, options with { MaxNewTokens = 1 }));
         int rows = engine.Generate(sample, options with { MaxNewTokens = 1 }).Usage.PromptTokens;
         Line("prefill", $"{rows / prefill:0.0} rows/s ({rows} rows)");
+        Line("first sound", $"{FirstSound(engine, sample, options with { MaxNewTokens = frames + 1 }):0.000} s after the request (the codec's reach of {engine.Codec.DecoderReachFrames} frames included)");
         double all = Seconds(() => engine.Generate(sample, options with { MaxNewTokens = frames + 1 }));
         Line("decode", $"{frames / (all - prefill):0.00} frames/s (25 are real time; {frames} frames, the codec included)");
         Line("memory at the end", $"own {Status("RssAnon")}, mapped {Status("RssFile")}");
+    }
+
+    private static double FirstSound(HiggsAudioServeEngine engine, ChatMLSample sample, GenerationOptions options)
+    {
+        var clock = Stopwatch.StartNew();
+        IAsyncEnumerator<HiggsAudioStreamerDelta> deltas = engine.GenerateDeltaStreamAsync(sample, options).GetAsyncEnumerator();
+        try
+        {
+            while (deltas.MoveNextAsync().AsTask().GetAwaiter().GetResult())
+                if (!deltas.Current.Audio.IsEmpty)
+                    break;
+            return clock.Elapsed.TotalSeconds;
+        }
+        finally
+        {
+            deltas.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
     }
 
     private static double Seconds(Action action)

@@ -1,25 +1,26 @@
 using System.Diagnostics;
 using HiggsAudio.Compute;
-using HiggsAudio.Compute.Cpu;
 using HiggsAudio.Model;
 
 namespace HiggsAudio.Benchmarks;
 
-/// <summary>Steps of a <see cref="TrueSizeModel"/> on some threads: sequences with a context, rows added to them and taken back.</summary>
+/// <summary>Steps of a model on a lane of a device: sequences with a context, rows added to them and taken back.</summary>
 internal sealed class TrueSizeSteps : IDisposable
 {
-    private readonly TrueSizeModel _model;
-    private readonly CpuDevice _device;
+    private readonly HiggsAudioModel _model;
+    private readonly Device _device;
     private readonly Backend _lane;
     private readonly TokenBatch _batch;
     private readonly int[] _codes;
 
-    public TrueSizeSteps(TrueSizeModel model, int threads)
+    /// <param name="model">The model.</param>
+    /// <param name="device">A device that computes on its weights; disposed with this.</param>
+    /// <param name="threads">Its threads.</param>
+    public TrueSizeSteps(HiggsAudioModel model, Device device, int threads)
     {
-        (_model, Threads) = (model, threads);
-        _device = new CpuDevice(threads);
+        (_model, _device, Threads) = (model, device, threads);
         _lane = _device.CreateLane();
-        _batch = model.Model.CreateBatch();
+        _batch = model.CreateBatch();
         _codes = new int[model.Config.AudioNumCodebooks];
     }
 
@@ -28,11 +29,11 @@ internal sealed class TrueSizeSteps : IDisposable
     /// <summary>A sequence that has come so far: its cache is filled with keys and values of random rows.</summary>
     public SequenceState Sequence(int length)
     {
-        SequenceState sequence = _model.Model.CreateSequence();
+        SequenceState sequence = _model.CreateSequence();
         for (int i = 0; i < length; i++)
             sequence.Next(audio: true, padding: false);
         sequence.EndPrefill();
-        KvCacheShape shape = _model.Model.CacheShape;
+        KvCacheShape shape = _model.CacheShape;
         var rotary = new RotaryTable(_model.Config.Rope.InverseFrequencies(shape.HeadDim));
         var random = new Random(1);
         const int Piece = 64;
@@ -79,14 +80,14 @@ internal sealed class TrueSizeSteps : IDisposable
     /// <returns>Seconds.</returns>
     public double Prefill(int tokens)
     {
-        using SequenceState sequence = _model.Model.CreateSequence();
+        using SequenceState sequence = _model.CreateSequence();
         sequence.Reserve(tokens);
         _batch.Clear();
         for (int i = 0; i < tokens; i++)
             _batch.AddText(sequence, (i * 7919 + 13) % 100_000);
         _batch.RequestAudioLogits();
         long begin = Stopwatch.GetTimestamp();
-        _model.Model.Forward(_lane, _batch);
+        _model.Forward(_lane, _batch);
         return Stopwatch.GetElapsedTime(begin).TotalSeconds;
     }
 
@@ -106,6 +107,6 @@ internal sealed class TrueSizeSteps : IDisposable
             _batch.AddAudio(sequences[s], _codes);
             _batch.RequestAudioLogits();
         }
-        _model.Model.Forward(_lane, _batch);
+        _model.Forward(_lane, _batch);
     }
 }

@@ -10,6 +10,7 @@ internal static class CommandLine
 
           --model DIR --codec DIR   the published weights; without them the nano voice speaks, which is part of the repository
           --format F                how weights are kept: float32, bfloat16, int8 or int4 (less memory, faster); as stored if not given
+          --device NAME             cpu if not given; cuda:0 for an NVIDIA GPU
           --threads N               all cores if not given
           --voices DIR              a folder of voices; uploads are stored there
           --model-name NAME         the name under which the model is served
@@ -28,6 +29,7 @@ internal static class CommandLine
         ["--model"] = $"{Section}:{nameof(ServerOptions.Model)}",
         ["--codec"] = $"{Section}:{nameof(ServerOptions.Codec)}",
         ["--format"] = $"{Section}:{nameof(ServerOptions.Format)}",
+        ["--device"] = $"{Section}:{nameof(ServerOptions.Device)}",
         ["--threads"] = $"{Section}:{nameof(ServerOptions.Threads)}",
         ["--voices"] = $"{Section}:{nameof(ServerOptions.Voices)}",
         ["--model-name"] = $"{Section}:{nameof(ServerOptions.ModelName)}",

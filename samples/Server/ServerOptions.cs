@@ -27,6 +27,9 @@ internal sealed class ServerOptions
     /// <summary>How weights are kept.</summary>
     public WeightFormat WeightFormat => WeightFormatText.TryParse(Format, out WeightFormat format) ? format : WeightFormat.AsStored;
 
+    /// <summary>What computes: <c>cpu</c>, or an NVIDIA GPU, <c>cuda:0</c>.</summary>
+    public string Device { get; set; } = "cpu";
+
     /// <summary>Threads that compute; 0 for all cores.</summary>
     public int Threads { get; set; }
 

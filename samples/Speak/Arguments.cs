@@ -26,6 +26,7 @@ internal sealed class Arguments
           --temperature T         0 is greedy
           --top-p P  --top-k K    limit the draws
           --max-new-tokens N      most steps, 25 a second
+          --device NAME           cpu if not given; cuda:0 for an NVIDIA GPU
           --threads N             all cores if not given
           --format F              how weights are kept: float32, bfloat16, int8 or int4 (less memory, faster); as stored if not given
         """;
@@ -51,6 +52,8 @@ internal sealed class Arguments
     public List<AdapterOptions> Adapters { get; } = [];
 
     public int Threads { get; private set; }
+
+    public string Device { get; private set; } = "cpu";
 
     public WeightFormat Format { get; private set; } = WeightFormat.AsStored;
 
@@ -135,6 +138,7 @@ internal sealed class Arguments
             case "--reference-text": ReferenceText = value; return true;
             case "--scene": Scene = value; return true;
             case "--format": return SetFormat(value);
+            case "--device" when Devices.IsName(value): Device = value; return true;
             default: return SetNumber(name, value);
         }
     }

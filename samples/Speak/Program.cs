@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using HiggsAudio;
+using HiggsAudio.Cuda;
 using HiggsAudio.Pictures;
 using Speak;
 
@@ -21,7 +22,7 @@ Console.CancelKeyPress += (_, pressed) =>
 try
 {
     var clock = Stopwatch.StartNew();
-    var options = new EngineOptions { Threads = arguments.Threads, WeightFormat = arguments.Format, Adapters = arguments.Adapters };
+    var options = new EngineOptions { Device = arguments.Device, Threads = arguments.Threads, WeightFormat = arguments.Format, Adapters = arguments.Adapters };
     using HiggsAudioServeEngine engine = arguments.Model is null
         ? NanoVoice.Load(options, null, cancellation.Token)
         : await HiggsAudioServeEngine.LoadAsync(arguments.Model, arguments.Codec!, options, new LoadLine(), cancellation.Token);
@@ -62,7 +63,7 @@ catch (OperationCanceledException)
     Console.Error.WriteLine("\nCancelled.");
     return 130;
 }
-catch (Exception expected) when (expected is IOException or ArgumentException or InvalidOperationException or UnauthorizedAccessException)
+catch (Exception expected) when (expected is IOException or ArgumentException or InvalidOperationException or NotSupportedException or UnauthorizedAccessException or CudaNotFoundException)
 {
     Console.Error.WriteLine($"\n{expected.Message}");
     return 1;

@@ -12,6 +12,9 @@ public sealed class RowMap
     private int[] _slots = new int[16];
     private readonly List<(KvCache Cache, int Slot)> _hidden = [];
 
+    /// <summary>Changes whenever the map does: what was made of the map is good as long as it is the same.</summary>
+    internal long Version { get; private set; }
+
     /// <summary>Number of rows.</summary>
     public int Count { get; private set; }
 
@@ -33,6 +36,7 @@ public sealed class RowMap
         Array.Clear(_caches, 0, Count);
         Count = 0;
         _hidden.Clear();
+        Version++;
     }
 
     /// <summary>Adds a row.</summary>
@@ -46,8 +50,13 @@ public sealed class RowMap
         }
         (_caches[Count], _positions[Count], _slots[Count]) = (cache, position, slot);
         Count++;
+        Version++;
     }
 
     /// <summary>Hides a slot from all rows of this pass.</summary>
-    public void Hide(KvCache cache, int slot) => _hidden.Add((cache, slot));
+    public void Hide(KvCache cache, int slot)
+    {
+        _hidden.Add((cache, slot));
+        Version++;
+    }
 }

@@ -5,7 +5,13 @@ namespace HiggsAudio;
 /// <summary>How an engine is set up. Immutable.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Threads that compute, the caller's included; 0 for all cores.</summary>
+    /// <summary>
+    /// What computes, by name: <c>cpu</c>, or with the package HiggsAudio.Cuda a GPU: <c>cuda</c>, <c>cuda:1</c> (<see cref="Devices"/>). It does the language
+    /// model and the codec.
+    /// </summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Threads of the CPU that compute (with a GPU: that load), the caller's included; 0 for all cores.</summary>
     public int Threads { get; init; }
 
     /// <summary>
@@ -69,6 +75,7 @@ public sealed record EngineOptions
     /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
     public void Validate()
     {
+        Require(Devices.IsName(Device), nameof(Device), "a kind of device, or a kind and a number (cpu, cuda:0)", Device);
         Require(Threads >= 0, nameof(Threads), "0 or more", Threads);
         Require(MaxContextLength >= 1, nameof(MaxContextLength), "1 or more", MaxContextLength);
         Require(KvCacheBytes >= 1, nameof(KvCacheBytes), "1 or more", KvCacheBytes);

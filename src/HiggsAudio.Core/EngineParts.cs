@@ -28,7 +28,7 @@ internal sealed class EngineParts : IDisposable
     {
         (_folders, _options, _progress, _cancellationToken) = (folders, options, progress, cancellationToken);
         _end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Device = new CpuDevice(options.Threads);
+        Device = Devices.Create(options.Device, options.Threads);
     }
 
     public Device Device { get; }

@@ -79,6 +79,7 @@ public sealed partial class HiggsAudioServeEngine : IDisposable
     /// <param name="cancellationToken">Ends the loading.</param>
     /// <exception cref="CheckpointException">A file is missing, broken or not what was expected; the message says which and why.</exception>
     /// <exception cref="HubException">A repository cannot be had.</exception>
+    /// <exception cref="NotSupportedException"><see cref="EngineOptions.Device"/> is of a kind for which a package is missing.</exception>
     /// <exception cref="OperationCanceledException">The loading was ended.</exception>
     public static HiggsAudioServeEngine Load(string model, string codec, EngineOptions? options = null,
         IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)

@@ -20,6 +20,9 @@ public sealed class HiggsAudioOptions
     /// <summary>What the model is called in answers, metadata and telemetry; null for the last part of <see cref="Model"/>.</summary>
     public string? ModelId { get; set; }
 
+    /// <summary>See <see cref="EngineOptions.Device"/>: <c>cpu</c>, or with the package HiggsAudio.Cuda <c>cuda:0</c>.</summary>
+    public string Device { get; set; } = new EngineOptions().Device;
+
     /// <summary>See <see cref="EngineOptions.TokenizerFolder"/>.</summary>
     public string? TokenizerFolder { get; set; }
 
@@ -107,6 +110,7 @@ public sealed class HiggsAudioOptions
     {
         var options = new EngineOptions
         {
+            Device = Device,
             Threads = Threads,
             WeightFormat = WeightFormat,
             WeightFormatOverrides = WeightFormatOverrides.Count == 0 ? null : new Dictionary<string, WeightFormat>(WeightFormatOverrides, StringComparer.Ordinal),

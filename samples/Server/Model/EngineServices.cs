@@ -18,7 +18,7 @@ internal static class EngineServices
     private static void Configure(HiggsAudioOptions engine, ServerOptions server, string voices)
     {
         (engine.Model, engine.Codec, engine.ModelId) = (server.Model, server.Codec, server.ServedName);
-        (engine.WeightFormat, engine.Threads) = (server.WeightFormat, server.Threads);
+        (engine.WeightFormat, engine.Device, engine.Threads) = (server.WeightFormat, server.Device, server.Threads);
         (engine.MaxContextLength, engine.KvCacheBytes) = (server.MaxContextLength, (long)server.KvCacheMegabytes << 20);
         (engine.MaxConcurrentRequests, engine.VoicesFolder, engine.Loading) = (server.Limits.ConcurrentRequests, voices, EngineLoading.AtStart);
         if (server.IsNano)

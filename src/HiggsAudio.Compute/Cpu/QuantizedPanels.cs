@@ -53,6 +53,22 @@ internal static unsafe class QuantizedPanels
         }
     }
 
+    /// <summary>The codes of a block of an output, as <see cref="BlockQuantization.Quantize"/> gives them, for devices with a layout of their own.</summary>
+    /// <returns>The block's scale, bfloat16.</returns>
+    public static ushort ReadBlock(WeightFormat format, byte* data, int columns, int row, int block, Span<byte> codes)
+    {
+        (int panel, int output) = Math.DivRem(row, Outputs);
+        (int group, int half) = Math.DivRem(block, 2);
+        byte* from = data + panel * PanelBytes(format, columns) + group * (long)(ScaleBytes + 2 * BlockBytes(format));
+        ushort scale = ((ushort*)from)[2 * output + half];
+        from += ScaleBytes + half * BlockBytes(format);
+        for (int i = 0; i < BlockQuantization.Size; i++)
+            codes[i] = format == WeightFormat.Int8
+                ? from[(i / 4 * Outputs + output) * 4 + i % 4]
+                : (byte)(from[(i / 8 * Outputs + output) * 4 + i % 4] >> i / 4 % 2 * 4 & 15);
+        return scale;
+    }
+
     private readonly struct PanelJob<TSource>(TSource source, int rows, int columns, WeightFormat format, byte* data) : IChunkedJob where TSource : struct, IWeightSource
     {
         private readonly byte* _data = data;

@@ -15,7 +15,7 @@ internal sealed class RegistrationTests
     {
         IConfiguration section = Configuration("""
             {
-              "Model": "models/lm", "Codec": "models/codec", "ModelId": "mine", "TokenizerFolder": "models/text",
+              "Model": "models/lm", "Codec": "models/codec", "ModelId": "mine", "TokenizerFolder": "models/text", "Device": "cuda:1",
               "WeightFormat": "Int4", "KeyValueFormat": "Int8", "WeightFormatOverrides": { "text_lm_head": "BFloat16" },
               "Adapters": { "me/voice": 0.5 }, "Threads": 3, "MaxContextLength": 1000,
               "KvCacheBytes": 5000000000, "PrefixCacheBytes": 7, "WhenFull": "Fail", "MaxConcurrentRequests": 4, "PrefillChunk": 64,
@@ -31,6 +31,7 @@ internal sealed class RegistrationTests
             Assert.That((options.Model, options.Codec, options.ModelId), Is.EqualTo(("models/lm", "models/codec", "mine")));
             Assert.That(options.ToEngineOptions() with { WeightFormatOverrides = null, Adapters = [] }, Is.EqualTo(new EngineOptions
             {
+                Device = "cuda:1",
                 TokenizerFolder = "models/text",
                 WeightFormat = WeightFormat.Int4,
                 KeyValueFormat = KeyValueFormat.Int8,
@@ -72,6 +73,7 @@ internal sealed class RegistrationTests
 
     [TestCase("MaxQueuedRequests", "-1", "MaxQueuedRequests")]
     [TestCase("Threads", "-1", "EngineOptions.Threads")]
+    [TestCase("Device", "gpu no 1", "EngineOptions.Device")]
     [TestCase("Generation:TopP", "3", "GenerationOptions.TopP")]
     [TestCase("VoicesFolder", "no/such/folder", "no/such/folder")]
     [TestCase("Model", "/no/such/model", "/no/such/model")]
