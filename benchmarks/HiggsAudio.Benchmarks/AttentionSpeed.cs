@@ -44,14 +44,12 @@ internal static class AttentionSpeed
         Fill((CpuKvCache)cache, k, context);
         row.Add(cache, context - 1, context - 1);
         var times = new List<double>();
-        long start = Stopwatch.GetTimestamp();
-        while (times.Count < rounds)
+        for (int round = 0; round <= rounds; round++)
         {
             long begin = Stopwatch.GetTimestamp();
             for (int layer = 0; layer < shape.Layers; layer++)
                 lane.RotateAppendAttend(q, k, k, rotary, row, layer, into: y);
-            // Not before everything is compiled for speed.
-            if (Stopwatch.GetElapsedTime(start).TotalSeconds > 0.4)
+            if (round > 0)
                 times.Add(Stopwatch.GetElapsedTime(begin).TotalSeconds / shape.Layers);
         }
         times.Sort();

@@ -98,13 +98,9 @@ internal sealed unsafe class CpuKvCache(KvCacheShape shape, CpuPageMemory memory
         {
             int count = Math.Min(KeyValueGroup.Size, Shape.HeadDim - first);
             KeyValueCodes.Encode(Shape.Format, key + first, count, keyScale, codes);
-            Store(codes, count, keys, KeyIndex(row, first), StripSlots);
+            StoreKey(codes, count, keys, KeyIndex(row, first));
             KeyValueCodes.Encode(Shape.Format, value + first, count, valueScale, codes);
-            long at = (long)row * Shape.HeadDim + first;
-            if (InPairs)
-                StorePairs(codes, (uint*)((ushort*)values + at));
-            else
-                Store(codes, count, values, at, 1);
+            StoreValue(codes, count, values, (long)row * Shape.HeadDim + first);
         }
     }
 
@@ -138,30 +134,31 @@ internal sealed unsafe class CpuKvCache(KvCacheShape shape, CpuPageMemory memory
     // Whether two features of a value share a word.
     private bool InPairs => Shape.Format == KeyValueFormat.BFloat16 && Shape.HeadDim % KeyValueGroup.Size == 0;
 
-    // Features of a slot's key, which are a strip's width apart, or of its value, side by side.
-    private void Store(uint* codes, int count, byte* to, long at, int step)
+    // Features of a slot's key, which are a strip's width apart.
+    private void StoreKey(uint* codes, int count, byte* to, long at)
     {
-        switch (Shape.Format)
-        {
-            case KeyValueFormat.Float32:
-                for (int d = 0; d < count; d++)
-                    ((uint*)to)[at + d * step] = codes[d];
-                break;
-            case KeyValueFormat.BFloat16:
-                for (int d = 0; d < count; d++)
-                    ((ushort*)to)[at + d * step] = (ushort)codes[d];
-                break;
-            default:
-                for (int d = 0; d < count; d++)
-                    to[at + d * step] = (byte)codes[d];
-                break;
-        }
+        for (int d = 0; d < count; d++, at += StripSlots)
+            switch (Shape.ElementBytes)
+            {
+                case sizeof(uint): ((uint*)to)[at] = codes[d]; break;
+                case sizeof(ushort): ((ushort*)to)[at] = (ushort)codes[d]; break;
+                default: to[at] = (byte)codes[d]; break;
+            }
     }
 
-    private static void StorePairs(uint* codes, uint* to)
+    private void StoreValue(uint* codes, int count, byte* to, long at)
     {
-        for (int i = 0; i < KeyValueGroup.Half; i++)
-            to[i] = codes[i] | codes[i + KeyValueGroup.Half] << 16;
+        if (InPairs)
+            for (int i = 0; i < KeyValueGroup.Half; i++)
+                ((uint*)((ushort*)to + at))[i] = codes[i] | codes[i + KeyValueGroup.Half] << 16;
+        else
+            for (int d = 0; d < count; d++)
+                switch (Shape.ElementBytes)
+                {
+                    case sizeof(uint): ((uint*)to)[at + d] = codes[d]; break;
+                    case sizeof(ushort): ((ushort*)to)[at + d] = (ushort)codes[d]; break;
+                    default: to[at + d] = (byte)codes[d]; break;
+                }
     }
 
     private float Element(byte* data, long at) => Shape.Format switch

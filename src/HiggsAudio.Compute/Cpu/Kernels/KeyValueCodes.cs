@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace HiggsAudio.Compute.Cpu.Kernels;
@@ -7,7 +6,6 @@ namespace HiggsAudio.Compute.Cpu.Kernels;
 internal static unsafe class KeyValueCodes
 {
     /// <summary>What the largest magnitude's code of 127 stands for; not a number if a value is not finite.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Scale(float* values, int count)
     {
         Vector512<float> largest = default, odd = default;
@@ -29,7 +27,6 @@ internal static unsafe class KeyValueCodes
     /// <param name="count">Their number; the rest of the group is zeros.</param>
     /// <param name="scale">With 8 bits: what they are divided by.</param>
     /// <param name="codes">[32]</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Encode(KeyValueFormat format, float* values, int count, float scale, uint* codes)
     {
         for (int i = 0; i < KeyValueGroup.Size; i += KeyValueGroup.Half)
