@@ -101,7 +101,7 @@ public sealed unsafe class CudaDevice : Device
             format = stored;
         foreach (CheckpointTensor part in parts)
             part.Expect();
-        bool asItIs = parts.Length == 1 && parts[0].Packing is null && format == stored && use != WeightUse.Vector && CudaWeight.StrideOf(columns, use) == columns;
+        bool asItIs = parts.Length == 1 && parts[0].Packing is null && parts[0].IsStored && format == stored && use != WeightUse.Vector && CudaWeight.StrideOf(columns, use) == columns;
         CudaWeight weight = asItIs ? UploadAsItIs(parts[0], rows, columns, use, format) : Make(new TensorSource(parts.ToArray()), rows, columns, use, format);
         foreach (CheckpointTensor part in parts)
             part.Forget();

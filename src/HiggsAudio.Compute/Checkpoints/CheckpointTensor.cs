@@ -86,6 +86,9 @@ public sealed unsafe class CheckpointTensor
         }
     }
 
+    /// <summary>Whether its elements are in the file as they are, and not computed while they are read.</summary>
+    internal bool IsStored => _computed is null;
+
     /// <summary>Says that all of it will be read soon.</summary>
     internal void Expect()
     {
