@@ -18,7 +18,7 @@ def main():
     parser.add_argument("--parts", type=int, default=1)
     arguments = parser.parse_args()
     device = device_of(arguments)
-    codec = load_codec(State("codec").load()).to(device)
+    codec = load_codec(State("encoder").load() or State("codec").load()).to(device)
     for module in codec.encoder.modules():
         if hasattr(module, "weight_g"):
             remove_weight_norm(module)

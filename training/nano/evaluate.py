@@ -20,7 +20,7 @@ REFERENCE = "i would like a cup of coffee, please."
 class Evaluation:
     def __init__(self, arguments):
         self.arguments, self.device = arguments, device_of(arguments)
-        self.codec = load_codec(State("decoder").load() or State("codec").load()).to(self.device)
+        self.codec = load_codec(State("decoder").load() or State("encoder").load() or State("codec").load()).to(self.device)
         model = State("language_model").load()
         self.model = load_language_model(model).to(self.device) if model else None
         self.synthesizer, self.distance = Synthesizer(), SpectralDistance().to(self.device)

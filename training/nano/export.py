@@ -67,7 +67,7 @@ def export_language_model(folder):
 
 def export_codec(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    codec, tensors = load_codec(State("decoder").load() or State("codec").load()), {}
+    codec, tensors = load_codec(State("decoder").load() or State("encoder").load() or State("codec").load()), {}
     for name, value in codec.state_dict().items():
         counts = name.endswith(("cluster_size", "inited"))  # counts may be larger than float16 can say
         tensors[PUBLISHED_NAMES.get(name, name)] = value.float() if counts else value.half()

@@ -5,8 +5,8 @@ import torch.nn as nn
 
 from workspace import RATE
 
-FLOOR = 2e-4  # of a full-scale sinusoid's magnitude; what is below is silence
-RESOLUTIONS = ((128, 8), (256, 20), (512, 40), (1024, 80), (2048, 120))  # window, mel bands
+FLOOR = 1e-5  # of a full-scale sinusoid's magnitude: above the noise of 16-bit sound. A recogniser hears what is quiet: 2e-4 was too high
+RESOLUTIONS = ((256, 20), (512, 40), (1024, 60), (2048, 120))  # window, mel bands
 
 
 def mel_filters(window, bands, lowest=20, highest=RATE / 2):
@@ -32,7 +32,7 @@ class MelSpectrum(nn.Module):
     def forward(self, sound):
         """[batch, samples] -> log-mel and log-magnitude pictures [batch, frames, bands or bins]"""
         spectrum = torch.stft(sound, self.size, self.hop, window=self.window, return_complex=True)
-        magnitude = torch.sqrt(spectrum.real.pow(2) + spectrum.imag.pow(2) + 1e-9) * (2 / self.window.sum())
+        magnitude = torch.sqrt(spectrum.real.pow(2) + spectrum.imag.pow(2) + 1e-12) * (2 / self.window.sum())
         magnitude = magnitude.transpose(1, 2)
         return torch.log(magnitude @ self.filters + FLOOR), torch.log(magnitude + FLOOR)
 
@@ -48,5 +48,5 @@ class SpectralDistance(nn.Module):
         total = 0.0
         for picture in self.pictures:
             (mel_a, full_a), (mel_b, full_b) = picture(a), picture(b)
-            total = total + (mel_a - mel_b).abs().mean() + 0.15 * (full_a - full_b).abs().mean()
+            total = total + (mel_a - mel_b).abs().mean() + 0.1 * (full_a - full_b).abs().mean()
         return total / len(self.pictures)

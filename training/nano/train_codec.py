@@ -58,6 +58,14 @@ def adversary_of(arguments, device):
     return Adversary(arguments.judges, int(arguments.judges_start * arguments.steps), max(1, arguments.steps // 20), device)
 
 
+def few_codebooks(rng, items, share):
+    """Quantiser dropout: with probability `share`, four in ten items use their first 2 to 8 codebooks alone. [items]"""
+    few = np.full(items, 8)
+    if rng.rand() < share:
+        few = np.where(rng.rand(items) < 0.4, rng.randint(2, 9, items), few)
+    return torch.from_numpy(few)
+
+
 class Trainer:
     def __init__(self, arguments, device):
         self.arguments, self.device, self.state = arguments, device, State("codec")
@@ -103,10 +111,7 @@ class Trainer:
             latents = self.codec.latents(sound, meaning)
             if step < self.arguments.unquantized:
                 return latents + 0.02 * torch.randn_like(latents), 0.01 * latents.pow(2).mean(), None
-            keep = None
-            if not resting and self.rng.rand() < 0.5:  # quantiser dropout for a fifth of the items
-                few = np.where(self.rng.rand(len(sound)) < 0.4, self.rng.randint(2, 9, len(sound)), 8)
-                keep = torch.from_numpy(few).to(self.device)
+            keep = None if resting else few_codebooks(self.rng, len(sound), 0.5).to(self.device)
             quantized = self.codec.quantizer(latents, keep)
         if resting:
             return quantized.latents, none, None

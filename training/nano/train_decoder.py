@@ -32,7 +32,7 @@ class Trainer:
     def __init__(self, arguments, device):
         self.arguments, self.device, self.state = arguments, device, State("decoder")
         saved = self.state.load()
-        before = saved or State("codec").load()
+        before = saved or State("encoder").load() or State("codec").load()
         self.start = saved["step"] if saved else 0
         self.rng = np.random.RandomState(arguments.seed + self.start)
         self.codec = Codec(CodecConfig.from_dict(before["config"]))
@@ -90,11 +90,11 @@ class Trainer:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_common(parser, steps=3300, rate=7e-4, batch=16)
+    add_common(parser, steps=8000, rate=1e-3, batch=4)
     add_adversary(parser, start=0.0)
-    parser.add_argument("--frames", type=int, default=12, help="length of the crops in codec frames of 40 ms")
+    parser.add_argument("--frames", type=int, default=24, help="length of the crops in codec frames of 40 ms")
     parser.add_argument("--imagined", type=float, default=0.5, help="share of the crops with imagined upper codebooks")
-    parser.add_argument("--waveform", type=float, default=2.0, help="weight of the difference of the waveforms")
+    parser.add_argument("--waveform", type=float, default=0.0, help="weight of the difference of the waveforms: the codes of `train_encoder.py` hold no phase")
     arguments = parser.parse_args()
     seed_everything(arguments.seed)
     Trainer(arguments, device_of(arguments)).run()
