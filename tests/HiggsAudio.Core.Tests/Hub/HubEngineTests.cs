@@ -42,7 +42,8 @@ internal sealed class HubEngineTests
         var stages = new List<string>();
         using HiggsAudioServeEngine engine = await HiggsAudioServeEngine.LoadAsync("someone/nano", "someone/nano-tokenizer@main", Options, new Stages(stages));
         Assert.That(Answer(engine), Is.EqualTo(Answer(Serving.NanoVoiceTests.Engine)));
-        Assert.That(stages.Distinct(), Is.EqualTo(new[] { "downloading model", "downloading codec", "tokenizer", "codec", "model" }));
+        Assert.That(stages.Distinct(), Is.EquivalentTo(new[] { "downloading model", "downloading codec", "tokenizer", "codec", "model" }));
+        Assert.That(stages.Distinct().Take(2), Is.EqualTo(new[] { "downloading model", "downloading codec" }));
 
         int asked = _hub.Hub.Requests.Count;
         EngineOptions offline = Options with { Hub = _hub.Options with { Offline = true } };

@@ -38,7 +38,7 @@ internal sealed class NanoTextTests
         var stages = new Stages();
         NanoVoice.Load(new EngineOptions { Threads = 1 }, stages).Dispose();
         Assert.That(stages.Seen.First(), Is.EqualTo("unpacking"));
-        Assert.That(stages.Seen.Last(), Is.EqualTo("model"));
+        Assert.That(stages.Seen.Distinct(), Is.EquivalentTo(["unpacking", "tokenizer", "codec", "model"]));
         using var cancellation = new CancellationTokenSource();
         cancellation.Cancel();
         Assert.That(() => NanoVoice.Load(null, null, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
