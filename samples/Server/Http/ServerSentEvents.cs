@@ -8,6 +8,8 @@ namespace HiggsAudio.Server.Http;
 /// <summary>Writes events (text/event-stream), each at once.</summary>
 internal sealed class ServerSentEvents(HttpContext http)
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     private readonly PipeWriter _body = http.Response.BodyWriter;
 
     /// <summary>Begins the answer.</summary>
@@ -22,7 +24,7 @@ internal sealed class ServerSentEvents(HttpContext http)
     /// <param name="name">Its name; null for none.</param>
     /// <param name="value">Its data.</param>
     /// <param name="type">How the data is written.</param>
-    /// <param name="cancellationToken">Ends the waiting for a slow reader.</param>
+    /// <param name="cancellationToken">Ends, two seconds later, the waiting for a slow reader.</param>
     public async Task WriteAsync<T>(string? name, T value, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         if (name is not null)
@@ -41,9 +43,12 @@ internal sealed class ServerSentEvents(HttpContext http)
         return FlushAsync(cancellationToken);
     }
 
+    // Kestrel cuts the connection when a flush is cancelled, and the event that says why could not follow: a reader that is only slow gets some time.
     private async Task FlushAsync(CancellationToken cancellationToken)
     {
-        FlushResult flushed = await _body.FlushAsync(cancellationToken);
+        using var late = new CancellationTokenSource();
+        using CancellationTokenRegistration end = cancellationToken.Register(() => late.CancelAfter(Patience));
+        FlushResult flushed = await _body.FlushAsync(late.Token);
         if (flushed.IsCompleted)
             throw new OperationCanceledException("The reader left.");
     }
