@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <filesystem>
 #include <unistd.h>
 #include "fibers.h"
 
@@ -20,8 +21,8 @@ namespace
         auto known = libraries.find(bytes);
         if (known != libraries.end())
             return known->second;
-        char path[] = "/tmp/cuda-emulator-XXXXXX";
-        int file = mkstemp(path);
+        std::string path = (std::filesystem::temp_directory_path() / "cuda-emulator-XXXXXX").string();
+        int file = mkstemp(path.data());
         if (file < 0)
             return nullptr;
         for (size_t written = 0; written < bytes.size();)
@@ -32,10 +33,10 @@ namespace
             written += (size_t)count;
         }
         close(file);
-        void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
         if (!library)
             *why = dlerror();
-        unlink(path);
+        unlink(path.c_str());
         return library ? libraries[bytes] = library : nullptr;
     }
 }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <regex>
@@ -92,7 +93,7 @@ extern "C" __attribute__((visibility("default"))) const emulator::Module emulato
         return std::regex_match(option, known);
     }
 
-    std::string quoted(const std::string& text) { return "'" + text + "'"; }
+    std::string in_quotes(const std::string& text) { return "'" + text + "'"; }
 
     int compile(Program& program, const std::string& options)
     {
@@ -106,16 +107,16 @@ extern "C" __attribute__((visibility("default"))) const emulator::Module emulato
         std::string image = read_file(kept);
         if (image.empty())
         {
-            char folder[] = "/tmp/nvrtc-emulator-XXXXXX";
-            if (!mkdtemp(folder))
+            std::string folder = (std::filesystem::temp_directory_path() / "nvrtc-emulator-XXXXXX").string();
+            if (!mkdtemp(folder.data()))
                 return Internal;
             std::string in = folder, log = in + "/log";
             write_file(in + "/program.cu", "#include \"cuda_shim.h\"\n#line 1 \"" + program.name + "\"\n" + all);
             for (auto& header : program.headers)
                 write_file(in + "/" + header.first, header.second);
             // Linked without -fsanitize: the shim has its own handler.
-            std::string command = "{ " + compiler + " " + flags + " -I" + quoted(here) + " -I" + quoted(in) + " -x c++ -c " + quoted(in + "/program.cu") + " -o " + quoted(in + "/program.o") + " && "
-                + compiler + " -shared " + quoted(in + "/program.o") + " -o " + quoted(in + "/program.so") + "; } > " + quoted(log) + " 2>&1";
+            std::string command = "{ " + compiler + " " + flags + " -I" + in_quotes(here) + " -I" + in_quotes(in) + " -x c++ -c " + in_quotes(in + "/program.cu") + " -o " + in_quotes(in + "/program.o") + " && "
+                + compiler + " -shared " + in_quotes(in + "/program.o") + " -o " + in_quotes(in + "/program.so") + "; } > " + in_quotes(log) + " 2>&1";
             int status = system(command.c_str());
             program.log = read_file(log);
             image = status == 0 ? read_file(in + "/program.so") : "";
@@ -126,7 +127,7 @@ extern "C" __attribute__((visibility("default"))) const emulator::Module emulato
                 write_file(unique, image);
                 rename(unique.c_str(), kept.c_str());
             }
-            std::string remove = "rm -rf " + quoted(in);
+            std::string remove = "rm -rf " + in_quotes(in);
             if (system(remove.c_str()) != 0)
                 return Internal;
         }
